@@ -1,0 +1,71 @@
+import type { JobEnvelope } from '../contracts/job-envelope.js';
+import { InvalidPayloadError } from './payload-errors.js';
+
+/** A body from the store as it is told by its text; anything may stand there. */
+type Parsed = Readonly<Record<string, unknown>>;
+
+const whole = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+const text = (value: unknown): boolean => typeof value === 'string';
+const flag = (value: unknown): boolean => typeof value === 'boolean';
+const object = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Every optional key and what it must be. Keys that are not listed are ignored and kept. */
+const OPTIONAL: readonly (readonly [keyof JobEnvelope, (value: unknown) => boolean, string])[] = [
+  ['maxTries', whole, 'a number'],
+  ['maxExceptions', whole, 'a number'],
+  ['backoff', (value) => Array.isArray(value) && value.every(whole), 'a list of numbers'],
+  ['timeout', whole, 'a number'],
+  ['retryUntil', (value) => typeof value === 'number' && Number.isFinite(value), 'a number'],
+  ['failOnTimeout', flag, 'true or false'],
+  ['deleteWhenMissingEntities', flag, 'true or false'],
+  ['encrypted', flag, 'true or false'],
+  ['signature', text, 'text'],
+  ['target', object, 'an object'],
+  ['chain', (value) => object(value) && Array.isArray((value as Parsed).rest), 'an object with a list'],
+  ['batchId', text, 'text'],
+  ['unique', (value) => object(value) && text((value as Parsed).key), 'an object with a key'],
+  ['debounce', (value) => object(value) && text((value as Parsed).key), 'an object with a key'],
+  ['middleware', Array.isArray, 'a list'],
+  ['tags', (value) => Array.isArray(value) && value.every(text), 'a list of texts'],
+  ['context', object, 'an object'],
+  ['extra', object, 'an object'],
+];
+
+/**
+ * The envelope in a body. The store is not trusted: the text is measured, parsed, and checked key by key before anything looks at it.
+ *
+ * @throws InvalidPayloadError saying what is wrong with it
+ */
+export function readEnvelope(body: string, maxBytes: number): JobEnvelope {
+  if (body.length > maxBytes) {
+    throw new InvalidPayloadError(`The job's body is larger than maxPayload (${maxBytes} bytes). It was not read.`);
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch (cause) {
+    throw new InvalidPayloadError("The job's body is not JSON.", { cause });
+  }
+  if (!object(parsed)) throw new InvalidPayloadError("The job's body is JSON, but not an object.");
+  const envelope = parsed as Parsed;
+  if (envelope.v !== 1) {
+    throw new InvalidPayloadError(
+      typeof envelope.v === 'number' && envelope.v > 1
+        ? `The job was written by a newer version of this package (format ${envelope.v}). Deploy workers before producers, then retry it.`
+        : "The job's body is not one of this package's: it has no known format version (v).",
+    );
+  }
+  for (const key of ['uuid', 'name', 'displayName'] as const) {
+    if (typeof envelope[key] !== 'string' || envelope[key] === '') {
+      throw new InvalidPayloadError(`The job's body has no ${key}.`);
+    }
+  }
+  if (!text(envelope.data) && !object(envelope.data)) throw new InvalidPayloadError("The job's body has no data.");
+  if (!whole(envelope.createdAt)) throw new InvalidPayloadError("The job's body has no createdAt.");
+  for (const [key, fits, kind] of OPTIONAL) {
+    const value = envelope[key];
+    if (value !== undefined && !fits(value))
+      throw new InvalidPayloadError(`The job's body has a ${key} that is not ${kind}.`);
+  }
+  return parsed as JobEnvelope;
+}
