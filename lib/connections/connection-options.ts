@@ -1,0 +1,87 @@
+import type { Duration } from '../support/duration.js';
+
+/** One named connection. `afterCommit`, `queue` (default 'default') and `retryAfter` (the lease, default 30 s, at least 1 s) mean the same everywhere. */
+export type ConnectionOptions =
+  | { driver: 'sync' | 'deferred'; afterCommit?: boolean }
+  | { driver: 'null' }
+  | { driver: 'memory'; queue?: string; retryAfter?: Duration; afterCommit?: boolean }
+  | {
+      driver: 'database';
+      /** The Nest name of a TypeORM DataSource, a DataSource, or its options. Default: `QUEUE_DATABASE_URL`, else `./queue.sqlite`. */
+      dataSource?: string | object;
+      /** Default 'jobs'. */
+      table?: string;
+      queue?: string;
+      retryAfter?: Duration;
+      afterCommit?: boolean;
+      /** Create or update the tables at boot. Default: true on SQLite, false elsewhere. */
+      migrate?: boolean;
+      /** Jobs a worker may hold beyond its free slots. Default 0. */
+      prefetch?: number;
+    }
+  | {
+      driver: 'redis';
+      url?: string;
+      options?: object;
+      cluster?: { nodes: { host: string; port: number }[]; options?: object };
+      client?: object;
+      queue?: string;
+      prefix?: string;
+      retryAfter?: Duration;
+      /** How long a worker waits for a job in one call. */
+      blockFor?: Duration;
+      afterCommit?: boolean;
+      outbox?: boolean | { dataSource: string };
+      strict?: boolean;
+      prefetch?: number;
+    }
+  | {
+      driver: 'sqs';
+      region: string;
+      queue?: string;
+      prefix?: string;
+      suffix?: string;
+      endpoint?: string;
+      credentials?: object;
+      afterCommit?: boolean;
+      overflow?: object;
+    }
+  | { driver: 'beanstalkd'; host: string; port?: number; queue?: string; retryAfter?: Duration; afterCommit?: boolean }
+  | { driver: 'failover'; connections: string[] };
+
+/** Where failed jobs are kept. Default: env `QUEUE_FAILED_DRIVER`, else the default connection's own store. */
+export interface FailedOptions {
+  driver: 'database' | 'redis' | 'dynamodb' | 'file' | 'memory' | 'null';
+  /** Default: the default connection where it has that driver, else the first one that has. */
+  connection?: string;
+  /** Default 'failed_jobs'. */
+  table?: string;
+  path?: string;
+  limit?: number;
+}
+
+/** Where batches are kept. Default: the default connection's own store. */
+export interface BatchingOptions {
+  driver: 'database' | 'redis' | 'dynamodb' | 'memory';
+  connection?: string;
+  /** Default 'job_batches'. */
+  table?: string;
+}
+
+/** Those of the module's options that say which connections and stores there are. */
+export interface ConnectionsOptions {
+  /** The connection of jobs that name none. Default: env `QUEUE_CONNECTION`, else 'database'. */
+  default?: string;
+  /** By name. `sync`, `null`, `deferred`, `memory` and `database` exist without being listed. */
+  connections?: Record<string, ConnectionOptions>;
+  failed?: FailedOptions;
+  batching?: BatchingOptions;
+  /** The connection whose store keeps unique and overlap locks and rate limits. Default: the default connection's own store. */
+  locks?: { connection: string };
+  /** Drivers of one's own, by name. */
+  drivers?: Record<string, (options: any) => unknown>;
+  /** How long a dispatch waits for its store. Default 5 s. */
+  dispatchTimeout?: Duration;
+  /** The largest body of a job in bytes. Default 1 MiB. */
+  maxPayload?: number;
+}

@@ -1,0 +1,40 @@
+import type { StoredJob } from '../contracts/queue-driver.js';
+
+/** A job in its queue, for people to look at. */
+export interface InspectedJob {
+  /** The job's uuid. */
+  readonly id: string;
+  readonly queue: string;
+  /** Its display name; '(unreadable)' where the body tells none. */
+  readonly name: string;
+  readonly attempts: number;
+  /** The body as it travels; empty where it is not a JSON object. */
+  readonly payload: object;
+  readonly createdAt: Date | null;
+}
+
+export function inspectedJob(stored: StoredJob): InspectedJob {
+  const payload = parsedBody(stored.body);
+  const name = [payload['displayName'], payload['name']].find((one) => typeof one === 'string' && one !== '');
+  const createdAt = stored.createdAt ?? payload['createdAt'];
+  return {
+    id: stored.id,
+    queue: stored.queue,
+    name: (name as string | undefined) ?? '(unreadable)',
+    attempts: stored.attempts,
+    payload,
+    createdAt: typeof createdAt === 'number' && Math.abs(createdAt) <= 8.64e15 ? new Date(createdAt) : null,
+  };
+}
+
+/** The JSON object that a body is; an empty one where it is something else. */
+export function parsedBody(body: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : {};
+  } catch {
+    return {};
+  }
+}
