@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+import { loadApp, locateApp } from './find-app.js';
+import { runProgram } from './program.js';
+import { endProcess, unquoted } from './queue-cli.js';
+
+const args = process.argv.slice(2).map(unquoted);
+const module = (app: string | undefined) => loadApp(locateApp(app, process.cwd()));
+await endProcess(await runProgram(args, { name: 'nestjs-queue', module, findsApp: true }));

@@ -1,0 +1,11 @@
+import type { QueueCommand } from '../command.js';
+import { clear } from './clear.js';
+import { failed } from './failed.js';
+import { flush } from './flush.js';
+import { forget } from './forget.js';
+import { restart } from './restart.js';
+import { retry } from './retry.js';
+import { work } from './work.js';
+
+/** Every command, in the order of the help. */
+export const commands: readonly QueueCommand[] = [work, restart, failed, retry, forget, flush, clear];
