@@ -1,0 +1,129 @@
+import { Logger, type LoggerService } from '@nestjs/common';
+import type { JobContext } from '../contracts/job-context.js';
+import {
+  FailedHookErrored,
+  JobFailed,
+  JobLeaseLost,
+  JobReleasedAfterException,
+  JobTimedOut,
+  QueueFailedOver,
+  WorkerStarting,
+  WorkerStopping,
+  type QueueEventType,
+} from '../contracts/queue-events.js';
+import { systemClock, type Clock } from '../support/clock.js';
+import { errorLine, errorText } from '../support/error-text.js';
+
+/** What is needed of the event hub. */
+export interface EventSource {
+  on<E extends object>(type: QueueEventType<E>, listener: (event: E) => unknown): unknown;
+}
+
+/** A line about an outage that says what another has said is left out for this long. */
+const QUIET_MS = 30_000;
+/** Different lines remembered; more are a flood in which the oldest may come again. */
+const REMEMBERED = 1_000;
+
+/**
+ * The queue's log, under the context `Queue`: the only place that writes it. Failures are errors, further tries, timeouts and lost leases
+ * warnings, with the stack at debug level. Never what a job carries.
+ */
+export class LogSubscriber {
+  readonly #said = new Map<string, number>();
+
+  constructor(
+    private readonly logger: Pick<LoggerService, 'log' | 'warn' | 'error' | 'debug'> = new Logger('Queue'),
+    private readonly clock: Clock = systemClock,
+  ) {}
+
+  subscribe(events: EventSource): void {
+    events.on(JobFailed, ({ connectionName, job, error }) => {
+      this.logger.error(oneLine(`${jobAt(connectionName, job)} failed ${tries(job)}: ${errorLine(error)}`));
+      this.#stack(job, error);
+    });
+    events.on(JobReleasedAfterException, ({ connectionName, job, backoff, error }) => {
+      this.logger.warn(
+        oneLine(
+          `${jobAt(connectionName, job)} threw in attempt ${job.attempts}, next try in ${backoff} s: ${errorLine(error)}`,
+        ),
+      );
+      this.#stack(job, error);
+    });
+    events.on(JobTimedOut, ({ connectionName, job, timeout }) => {
+      this.logger.warn(oneLine(`${jobAt(connectionName, job)} ran past its timeout of ${timeout} s.`));
+    });
+    events.on(JobLeaseLost, ({ connectionName, job }) => {
+      this.logger.warn(
+        oneLine(
+          `${jobAt(connectionName, job)} was lost while it ran: another worker has it by now, or it was removed. Nothing was written for it.`,
+        ),
+      );
+    });
+    events.on(FailedHookErrored, ({ connectionName, job, error }) => {
+      this.logger.error(
+        oneLine(`${jobAt(connectionName, job)}: its failed() hook did not end well: ${errorLine(error)}`),
+      );
+      this.#stack(job, error);
+    });
+    events.on(QueueFailedOver, ({ connectionName, error }) => {
+      this.outage(`Connection ${connectionName} did not take a job, the next one is tried: ${errorLine(error)}`);
+    });
+    events.on(WorkerStarting, ({ connectionName, queue }) => {
+      this.logger.log(oneLine(`Worker started on ${connectionName}, queue ${queue}.`));
+    });
+    events.on(WorkerStopping, ({ reason, status, jobsProcessed }) => {
+      this.logger.log(
+        oneLine(
+          `Worker stopped (${reason}, exit code ${status}) after ${jobsProcessed} ${jobsProcessed === 1 ? 'job' : 'jobs'}.`,
+        ),
+      );
+    });
+  }
+
+  /** A warning; the same one at most once in 30 seconds. */
+  outage(message: string): void {
+    const line = oneLine(message);
+    const now = this.clock.now();
+    const before = this.#said.get(line);
+    if (before !== undefined && now - before < QUIET_MS) return;
+    this.#said.delete(line);
+    this.#said.set(line, now);
+    if (this.#said.size > REMEMBERED) this.#said.delete(this.#said.keys().next().value!);
+    this.logger.warn(line);
+  }
+
+  /** A listener, hook or function after the response threw; changed nothing. */
+  mishap(what: string, error: unknown): void {
+    this.logger.error(oneLine(`${what}: ${errorLine(error)}`));
+    this.logger.debug?.(indented(errorText(error)));
+  }
+
+  #stack(job: JobContext, error: unknown): void {
+    this.logger.debug?.(`${oneLine(`${job.displayName} [${job.id}]`)}\n${indented(errorText(error))}`);
+  }
+}
+
+function jobAt(connection: string, job: JobContext): string {
+  return `${job.displayName} [${job.id}] on ${connection}:${job.queue}`;
+}
+
+function tries(job: JobContext): string {
+  return job.attempts === 1 ? 'at its first attempt' : `after ${job.attempts} attempts`;
+}
+
+// C0 and C1 controls, and the separators that some viewers break lines at.
+// oxlint-disable-next-line no-control-regex
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+const WRITTEN: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** Names and messages come from outside: a line break in one must not look like a line of its own, nor an escape code reach a terminal. */
+function oneLine(text: string): string {
+  return text.replace(CONTROLS, (char) => WRITTEN[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function indented(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `    ${oneLine(line)}`)
+    .join('\n');
+}

@@ -1,0 +1,138 @@
+import type { ConnectionManager } from '../connections/connection-manager.js';
+import type { EventHub } from '../connections/event-hub.js';
+import { WorkerInterrupted, WorkerPausing, WorkerResuming } from '../contracts/queue-events.js';
+import type { StopReason, WorkerOptions, WorkerStatus } from '../contracts/worker-options.js';
+import type { QueueableJob } from '../contracts/dispatchable.js';
+import { durationMs } from '../support/duration.js';
+import { resolveWorkerOptions } from '../worker/resolved-options.js';
+import type { StrayErrors } from '../worker/stray-errors.js';
+import { Worker, type WorkerServices } from '../worker/worker.js';
+
+/** What the service takes from the wiring. */
+export interface WorkerServiceParts {
+  readonly connections: ConnectionManager;
+  readonly hub: EventHub;
+  readonly strays: StrayErrors;
+  readonly workerServices: (connection: string) => WorkerServices;
+  readonly report: (message: string, error: unknown) => void;
+}
+
+/** Runs workers in this process. */
+export class WorkerService {
+  readonly #workers = new Set<Worker>();
+  #paused = false;
+  #ownsProcess = false;
+  #fatal: { readonly error: unknown } | undefined;
+
+  constructor(private readonly parts: WorkerServiceParts) {}
+
+  /**
+   * Works until a stop condition holds; resolves with it and never ends the process. Handles no signal.
+   *
+   * @throws InvalidOptionError, UnknownConnectionError, MissingPackageError, or what is wrong with the store's tables
+   */
+  async work(options: WorkerOptions = {}): Promise<StopReason> {
+    const worker = this.#worker(options);
+    return this.#run(worker);
+  }
+
+  /** Takes the next job and runs it; waits `sleep` for one. Resolves with whether there was one. */
+  async runNextJob(options: WorkerOptions = {}): Promise<boolean> {
+    const sleep = options.sleep ?? 3;
+    const idle: WorkerOptions = durationMs(sleep, 'Worker option sleep') === 0 ? { stopWhenEmpty: true } : { stopWhenEmptyFor: sleep };
+    const worker = this.#worker({ ...options, concurrency: 1, prefetch: 0, maxJobs: 1, ...idle });
+    await this.#run(worker);
+    return worker.status().processed > 0;
+  }
+
+  /** Ends every worker after its jobs, at the latest after its `grace`. Resolves when they have ended. */
+  async stop(): Promise<void> {
+    const workers = [...this.#workers];
+    for (const worker of workers) worker.stop();
+    await Promise.allSettled(workers.map((worker) => worker.run()));
+  }
+
+  /** No worker of this process takes a job until `resume()`; what runs goes on. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    for (const worker of this.#workers) {
+      worker.pause();
+      this.parts.hub.emit(new WorkerPausing(worker.connectionName, worker.queueList));
+    }
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    for (const worker of this.#workers) {
+      worker.resume();
+      this.parts.hub.emit(new WorkerResuming(worker.connectionName, worker.queueList));
+    }
+  }
+
+  /** One for each worker that runs. */
+  status(): WorkerStatus[] {
+    return [...this.#workers].map((worker) => worker.status());
+  }
+
+  /** A signal to end reached the process: its workers stop, and running jobs that want to know are told (BEHAVIOUR C15, D12). */
+  signal(name: string): void {
+    for (const worker of this.#workers) {
+      worker.stop();
+      this.parts.hub.emit(new WorkerInterrupted(name, worker.connectionName, worker.queueList));
+      for (const attempt of worker.attempts()) {
+        const job = attempt.job as Partial<QueueableJob> | undefined;
+        try {
+          job?.interrupted?.(name);
+        } catch (error) {
+          this.parts.report(`${attempt.context.displayName}.interrupted() failed`, error);
+        }
+      }
+    }
+  }
+
+  /** Hands every running job back to its store at once, uncounted. Resolves when the workers have ended. */
+  async force(): Promise<void> {
+    const workers = [...this.#workers];
+    for (const worker of workers) worker.force();
+    await Promise.allSettled(workers.map((worker) => worker.run()));
+  }
+
+  /** This process is for its workers alone: an error that no job owns ends them, and the process with code 1. */
+  ownProcess(): void {
+    this.#ownsProcess = true;
+  }
+
+  /** What ended the workers of a process of their own. */
+  get fatal(): { readonly error: unknown } | undefined {
+    return this.#fatal;
+  }
+
+  /** An error that no job owns. Answers whether it has been dealt with. */
+  strayed(error: unknown): boolean {
+    if (!this.#ownsProcess) return false;
+    this.#fatal ??= { error };
+    this.parts.report('An error that no job owns: the worker ends after its jobs', error);
+    for (const worker of this.#workers) worker.stop();
+    return true;
+  }
+
+  #worker(options: WorkerOptions): Worker {
+    const connection = this.parts.connections.get(options.connection);
+    const worker = new Worker(this.parts.workerServices(connection.name), resolveWorkerOptions(options, connection));
+    if (this.#paused) worker.pause();
+    return worker;
+  }
+
+  async #run(worker: Worker): Promise<StopReason> {
+    this.#workers.add(worker);
+    const off = this.parts.strays.listen();
+    try {
+      return await worker.run();
+    } finally {
+      off();
+      this.#workers.delete(worker);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** Where the sample keeps its database and its sound files: DATA_DIR, else beside the built app. */
+const root = resolve(process.env['DATA_DIR'] ?? join(import.meta.dirname, '../data/default'));
+
+export const settings = {
+  root,
+  database: join(root, 'podcasts.sqlite'),
+  media: join(root, 'media'),
+  journal: join(root, 'jobs.jsonl'),
+  feed: join(root, 'feed.xml'),
+};
+
+mkdirSync(settings.media, { recursive: true });
