@@ -47,7 +47,10 @@ export interface PushEntry {
   readonly priority?: number;
   /** A unique lock, taken in the same write as the push. Held by another owner: nothing is stored and the answer is `locked`. */
   readonly lock?: { readonly key: string; readonly owner: string; readonly ttlMs: number };
-  /** Remember the id this long, past ack and clear, so that a late repeat stays a no-op. Without it an id is known only while its row lives. */
+  /**
+   * Remember the id this long, past ack and clear, so that a late repeat under `once` stays a no-op. A push without it looks at living
+   * rows alone: a job may be retried by hand under its own id.
+   */
   readonly once?: { readonly ttlMs: number };
   /** Epoch ms when the job is really due, for drivers that delay in hops. */
   readonly dueAt?: number;

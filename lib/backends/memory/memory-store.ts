@@ -50,8 +50,8 @@ export class MemoryStore {
   push(entry: PushEntry, now: number): PushResult {
     const error = unstorable(entry);
     if (error) return { stored: false, reason: 'error', error };
-    if (this.jobs.has(entry.id) || this.#once.get(entry.id, now)) return exists;
     const { lock, once } = entry;
+    if (this.jobs.has(entry.id) || (once && this.#once.get(entry.id, now))) return exists;
     if (lock && !this.locks.take(lock.key, lock.owner, lock.ttlMs)) {
       return { stored: false, reason: 'locked', by: this.locks.holder(lock.key) };
     }

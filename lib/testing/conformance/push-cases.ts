@@ -96,8 +96,17 @@ export const pushCases: readonly ConformanceCase[] = [
     const one = entry({ once: { ttlMs: 86_400_000 } });
     await queue.push(one);
     accepted(await queue.ack(await queue.takeOne()));
-    assert.deepEqual(await queue.tryPush(one, entry({ id: one.id })), [again, again]);
+    assert.deepEqual(await queue.tryPush(one, one), [again, again]);
     assert.deepEqual(await queue.take(), []);
+  }),
+
+  queueCase('a push without `once` may use a remembered id again: somebody retries the job by hand', async (queue) => {
+    const one = entry({ once: { ttlMs: 86_400_000 } });
+    await queue.push(one);
+    accepted(await queue.ack(await queue.takeOne()));
+    await queue.push(entry({ id: one.id }));
+    accepted(await queue.ack(await queue.takeOne()));
+    assert.deepEqual(await queue.tryPush(one), [again]);
   }),
 
   queueCase(

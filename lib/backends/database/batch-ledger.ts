@@ -1,0 +1,116 @@
+import type { BatchCallback, BatchProgress, BatchRecord, MemberOutcome } from '../../contracts/batch-store.js';
+
+/** A batch's row as it is counted in one write: read, changed by the functions below, written back. */
+export interface BatchRow {
+  seq: number;
+  id: string;
+  name: string;
+  options: string;
+  total: number;
+  pending: number;
+  failed: number;
+  ended: number;
+  sealed: boolean;
+  cancelOnFailure: boolean;
+  createdAt: number;
+  cancelledAt: number | undefined;
+  finishedAt: number | undefined;
+  /** Epoch ms since when a callback is due. */
+  readonly dueAt: Map<BatchCallback, number>;
+  confirmed: ReadonlySet<BatchCallback>;
+}
+
+/** `undefined` has had no end; 'skipped' stands behind a broken chain step. */
+export type MemberState = MemberOutcome | 'skipped' | undefined;
+
+const CALLBACKS: readonly BatchCallback[] = ['then', 'catch', 'finally'];
+
+/**
+ * What a member's end changes, and how many of those behind it ended with it. `done` is final; anything else gives way to a later end,
+ * which is how a retry completes a batch.
+ */
+export function countEnd(
+  batch: BatchRow,
+  before: MemberState,
+  outcome: MemberOutcome,
+  alsoEnded: number,
+  now: number,
+): { readonly counted: boolean; readonly started: boolean; readonly finished: boolean; readonly cancelled: boolean } {
+  const counted = before !== 'done' && before !== outcome;
+  const started = counted && batch.ended === 0;
+  let cancelled = false;
+  batch.ended += alsoEnded;
+  if (counted) {
+    if (before === undefined) batch.ended += 1;
+    if (outcome === 'done') {
+      batch.pending -= 1;
+      if (before === 'failed') batch.failed -= 1;
+    } else {
+      batch.failed += 1;
+      becomesDue(batch, 'catch', now);
+      if (batch.cancelOnFailure && batch.cancelledAt === undefined) {
+        batch.cancelledAt = now;
+        cancelled = true;
+      }
+    }
+  }
+  return { counted, started, finished: conclude(batch, now), cancelled };
+}
+
+/** Finishes a batch that is sealed and whose members have all ended; true when this did it. */
+export function conclude(batch: BatchRow, now: number): boolean {
+  if (!batch.sealed || batch.ended < batch.total) return false;
+  if (batch.pending === 0 && batch.cancelledAt === undefined) becomesDue(batch, 'then', now);
+  if (batch.finishedAt !== undefined) return false;
+  batch.finishedAt = now;
+  becomesDue(batch, 'finally', now);
+  return true;
+}
+
+/** Once in the life of a batch. */
+function becomesDue(batch: BatchRow, callback: BatchCallback, now: number): void {
+  if (!batch.dueAt.has(callback)) batch.dueAt.set(callback, now);
+}
+
+export function dueCallbacks(batch: BatchRow): readonly BatchCallback[] {
+  return CALLBACKS.filter((one) => batch.dueAt.has(one) && !batch.confirmed.has(one));
+}
+
+/** Since when the longest unconfirmed callback has been due. */
+export function unconfirmedSince(batch: BatchRow): number | undefined {
+  const due = dueCallbacks(batch).map((one) => batch.dueAt.get(one)!);
+  return due.length === 0 ? undefined : Math.min(...due);
+}
+
+export function batchRecord(batch: BatchRow, failedJobIds: readonly string[]): BatchRecord {
+  return {
+    id: batch.id,
+    name: batch.name,
+    options: batch.options,
+    totalJobs: batch.total,
+    pendingJobs: batch.pending,
+    failedJobs: batch.failed,
+    endedJobs: batch.ended,
+    failedJobIds,
+    sealed: batch.sealed,
+    createdAt: batch.createdAt,
+    ...(batch.cancelledAt === undefined ? {} : { cancelledAt: batch.cancelledAt }),
+    ...(batch.finishedAt === undefined ? {} : { finishedAt: batch.finishedAt }),
+  };
+}
+
+export function batchProgress(
+  batch: BatchRow,
+  failedJobIds: readonly string[],
+  change: Partial<Pick<BatchProgress, 'counted' | 'started' | 'finished' | 'cancelled'>> = {},
+): BatchProgress {
+  return {
+    batch: batchRecord(batch, failedJobIds),
+    counted: false,
+    started: false,
+    finished: false,
+    cancelled: false,
+    ...change,
+    due: dueCallbacks(batch),
+  };
+}

@@ -1,0 +1,47 @@
+import type { Duration } from '../../support/duration.js';
+
+/** Options of a connection with `driver: 'database'`. */
+export interface DatabaseConnectionOptions {
+  readonly driver: 'database';
+  /**
+   * The name of a Nest DataSource, a DataSource, or its options. On SQLite only the file's path and the SQLite library are taken from it:
+   * the queue opens a handle of its own. Default: the environment's QUEUE_DATABASE_URL, else `./queue.sqlite`.
+   */
+  readonly dataSource?: string | DataSourceLike | DataSourceOptionsLike;
+  /** Default 'jobs'. The queue's other tables are named after it. */
+  readonly table?: string;
+  readonly queue?: string;
+  readonly retryAfter?: Duration;
+  readonly afterCommit?: boolean;
+  /** Create or update the tables on first use. Default: true on SQLite. */
+  readonly migrate?: boolean;
+  readonly prefetch?: number;
+  /** Default 'failed_jobs'. */
+  readonly failedTable?: string;
+  /** Default 'job_batches'. */
+  readonly batchesTable?: string;
+}
+
+/** What is looked at of TypeORM's DataSourceOptions. */
+export interface DataSourceOptionsLike {
+  readonly type: string;
+  readonly database?: unknown;
+  readonly driver?: unknown;
+}
+
+/** What is looked at of a TypeORM DataSource. */
+export interface DataSourceLike {
+  readonly options: DataSourceOptionsLike;
+  readonly isInitialized: boolean;
+  readonly driver: unknown;
+}
+
+/** What is used of a TypeORM EntityManager. */
+export interface EntityManagerLike {
+  readonly dataSource?: DataSourceLike;
+  query(sql: string, parameters?: unknown[]): Promise<unknown>;
+}
+
+export function isDataSource(value: unknown): value is DataSourceLike {
+  return typeof value === 'object' && value !== null && 'options' in value && 'driver' in value;
+}

@@ -1,0 +1,198 @@
+import type { BatchCallback, BatchProgress, MemberEnd, NewBatch } from '../../../contracts/batch-store.js';
+import { batchProgress, countEnd, unconfirmedSince, type BatchRow, type MemberState } from '../batch-ledger.js';
+import type { Tables } from '../table-names.js';
+import type { Session, Value } from './session.js';
+
+const COLUMNS =
+  'seq, id, name, options, total, pending, failed, ended, sealed, cancel_on_failure, created_at, cancelled_at, finished_at, then_due, catch_due, finally_due, confirmed';
+type Found = [
+  seq: number,
+  id: string,
+  name: string,
+  options: string,
+  total: number,
+  pending: number,
+  failed: number,
+  ended: number,
+  sealed: number,
+  cancelOnFailure: number,
+  createdAt: number,
+  cancelledAt: number | null,
+  finishedAt: number | null,
+  thenDue: number | null,
+  catchDue: number | null,
+  finallyDue: number | null,
+  confirmed: string,
+];
+
+/** The statements on batches and their members, for use inside a write unit. */
+export class BatchRows {
+  readonly #batches: string;
+  readonly #members: string;
+  readonly #save: string;
+
+  constructor({ quoted: t }: Tables) {
+    this.#batches = t.batches;
+    this.#members = t.members;
+    this.#save = `UPDATE ${t.batches} SET total = ?, pending = ?, failed = ?, ended = ?, sealed = ?, cancelled_at = ?, finished_at = ?,
+      then_due = ?, catch_due = ?, finally_due = ?, confirmed = ?, unconfirmed_since = ? WHERE seq = ?`;
+  }
+
+  find(session: Session, id: string): BatchRow | undefined {
+    const row = session.first<Found>(`SELECT ${COLUMNS} FROM ${this.#batches} WHERE id = ?`, [id]);
+    return row && batchRow(row);
+  }
+
+  insert(session: Session, batch: NewBatch, now: number): BatchRow {
+    session.run(
+      `INSERT INTO ${this.#batches} (id, name, options, total, pending, failed, ended, sealed, cancel_on_failure, created_at, confirmed)
+        VALUES (?, ?, ?, 0, 0, 0, 0, ?, ?, ?, '')`,
+      [batch.id, batch.name, batch.options, Number(batch.sealed), Number(batch.cancelOnFailure), now],
+    );
+    return this.find(session, batch.id)!;
+  }
+
+  save(session: Session, row: BatchRow): void {
+    session.run(this.#save, [
+      row.total,
+      row.pending,
+      row.failed,
+      row.ended,
+      Number(row.sealed),
+      row.cancelledAt ?? null,
+      row.finishedAt ?? null,
+      row.dueAt.get('then') ?? null,
+      row.dueAt.get('catch') ?? null,
+      row.dueAt.get('finally') ?? null,
+      [...row.confirmed].join(' '),
+      unconfirmedSince(row) ?? null,
+      row.seq,
+    ]);
+  }
+
+  /** How many of them are new. */
+  addMembers(session: Session, batch: number, jobIds: readonly string[]): number {
+    const insert = `INSERT INTO ${this.#members} (batch, job_id) VALUES (?, ?) ON CONFLICT (batch, job_id) DO NOTHING`;
+    let added = 0;
+    for (const id of jobIds) added += session.run(insert, [batch, id]);
+    return added;
+  }
+
+  /** `undefined` when there is no such batch or no such member. */
+  recordEnd(
+    session: Session,
+    batchId: string,
+    end: Omit<MemberEnd, 'batchId'>,
+    now: number,
+  ): BatchProgress | undefined {
+    const row = this.find(session, batchId);
+    const member =
+      row &&
+      session.first<[string | null]>(`SELECT state FROM ${this.#members} WHERE batch = ? AND job_id = ?`, [
+        row.seq,
+        end.jobId,
+      ]);
+    if (!row || !member) return undefined;
+    const before = (member[0] ?? undefined) as MemberState;
+    let alsoEnded = 0;
+    const skip = `UPDATE ${this.#members} SET state = 'skipped', ended_at = ? WHERE batch = ? AND job_id = ? AND state IS NULL`;
+    for (const id of end.alsoEnded ?? []) {
+      if (id !== end.jobId) alsoEnded += session.run(skip, [now, row.seq, id]);
+    }
+    const change = countEnd(row, before, end.outcome, alsoEnded, now);
+    if (change.counted) {
+      const set = `UPDATE ${this.#members} SET state = ?, ended_at = ? WHERE batch = ? AND job_id = ?`;
+      session.run(set, [end.outcome, now, row.seq, end.jobId]);
+    }
+    if (change.counted || alsoEnded > 0) this.save(session, row);
+    return batchProgress(row, this.failedIds(session, row), change);
+  }
+
+  failedIds(session: Session, row: BatchRow): readonly string[] {
+    if (row.failed === 0) return [];
+    const failed = `SELECT job_id FROM ${this.#members} WHERE batch = ? AND state = 'failed' ORDER BY ended_at, job_id`;
+    return session.all<[string]>(failed, [row.seq]).map(([id]) => id);
+  }
+
+  /** A member that has had no end. */
+  isWaiting(session: Session, batch: number, jobId: string): boolean {
+    return (
+      session.all(`SELECT 1 FROM ${this.#members} WHERE batch = ? AND job_id = ? AND state IS NULL`, [batch, jobId])
+        .length > 0
+    );
+  }
+
+  page(session: Session, limit: number, before: string | undefined): BatchRow[] {
+    const older = before === undefined ? '' : `WHERE seq < (SELECT seq FROM ${this.#batches} WHERE id = ?)`;
+    return session
+      .all<Found>(
+        `SELECT ${COLUMNS} FROM ${this.#batches} ${older} ORDER BY seq DESC LIMIT ?`,
+        before === undefined ? [limit] : [before, limit],
+      )
+      .map(batchRow);
+  }
+
+  unconfirmed(session: Session, dueBefore: number, limit: number): BatchRow[] {
+    return session
+      .all<Found>(
+        `SELECT ${COLUMNS} FROM ${this.#batches} WHERE unconfirmed_since IS NOT NULL AND unconfirmed_since < ? ORDER BY unconfirmed_since, seq LIMIT ?`,
+        [dueBefore, limit],
+      )
+      .map(batchRow);
+  }
+
+  prunable(
+    session: Session,
+    before: { readonly finished: number } | { readonly unfinished: number } | { readonly cancelled: number },
+    limit: number,
+  ): number[] {
+    const [where, moment] =
+      'finished' in before
+        ? ['finished_at < ?', before.finished]
+        : 'unfinished' in before
+          ? ['finished_at IS NULL AND cancelled_at IS NULL AND created_at < ?', before.unfinished]
+          : ['cancelled_at IS NOT NULL AND created_at < ?', before.cancelled];
+    return session
+      .all<[number]>(`SELECT seq FROM ${this.#batches} WHERE ${where} ORDER BY seq LIMIT ?`, [moment, limit])
+      .map(([seq]) => seq);
+  }
+
+  /** Members with them. */
+  delete(session: Session, batches: readonly number[]): void {
+    for (const seq of batches) {
+      session.run(`DELETE FROM ${this.#members} WHERE batch = ?`, [seq]);
+      session.run(`DELETE FROM ${this.#batches} WHERE seq = ?`, [seq]);
+    }
+  }
+}
+
+function batchRow(found: Found): BatchRow {
+  const [seq, id, name, options, total, pending, failed, ended, sealed, cancelOnFailure, createdAt] = found;
+  const [cancelledAt, finishedAt, thenDue, catchDue, finallyDue] = found.slice(11, 16) as Value[];
+  const at = (moment: Value | undefined): number | undefined => (typeof moment === 'number' ? moment : undefined);
+  const confirmed = found[16] === '' ? [] : (found[16].split(' ') as BatchCallback[]);
+  const row: BatchRow = {
+    seq,
+    id,
+    name,
+    options,
+    total,
+    pending,
+    failed,
+    ended,
+    sealed: sealed === 1,
+    cancelOnFailure: cancelOnFailure === 1,
+    createdAt,
+    cancelledAt: at(cancelledAt),
+    finishedAt: at(finishedAt),
+    dueAt: new Map(),
+    confirmed: new Set(confirmed),
+  };
+  const due: readonly [BatchCallback, Value | undefined][] = [
+    ['then', thenDue],
+    ['catch', catchDue],
+    ['finally', finallyDue],
+  ];
+  for (const [callback, moment] of due) if (typeof moment === 'number') row.dueAt.set(callback, moment);
+  return row;
+}

@@ -1,0 +1,41 @@
+import type { Tables } from '../table-names.js';
+import type { Session } from './session.js';
+
+/** Rows of one go: no write unit holds the file for long. */
+const CHUNK = 1_000;
+/** What has expired in the side tables is removed this often at most. */
+const TIDY_EVERY_MS = 60_000;
+
+/** Frees jobs whose lease ran out, and forgets what has expired. */
+export class Sweep {
+  readonly #anyExpired: string;
+  readonly #free: string;
+  readonly #tidy: readonly string[];
+  #tidiedAt = -Infinity;
+
+  constructor({ quoted: t }: Tables) {
+    this.#anyExpired = `SELECT 1 FROM ${t.jobs} WHERE leased_until IS NOT NULL AND leased_until <= ? LIMIT 1`;
+    this.#free = `UPDATE ${t.jobs} SET leased_until = NULL, token = NULL, stalls = stalls + 1 WHERE seq IN (
+      SELECT seq FROM ${t.jobs} WHERE leased_until IS NOT NULL AND leased_until <= ? ORDER BY leased_until LIMIT ${CHUNK})`;
+    this.#tidy = [
+      `DELETE FROM ${t.once} WHERE id IN (SELECT id FROM ${t.once} WHERE expires_at <= ? LIMIT ${CHUNK})`,
+      `DELETE FROM ${t.locks} WHERE key IN (SELECT key FROM ${t.locks} WHERE expires_at IS NOT NULL AND expires_at <= ? LIMIT ${CHUNK})`,
+      `DELETE FROM ${t.limits} WHERE key IN (SELECT key FROM ${t.limits} WHERE ends_at <= ? LIMIT ${CHUNK})`,
+      `DELETE FROM ${t.cancelled} WHERE expires_at <= ?`,
+      `DELETE FROM ${t.control} WHERE expires_at IS NOT NULL AND expires_at <= ?`,
+    ];
+  }
+
+  /** A look, no write. */
+  needed(session: Session, now: number): boolean {
+    return session.first(this.#anyExpired, [now]) !== undefined;
+  }
+
+  /** Within a write unit: the token is dropped, a stall counted, and the row free again with its old time. */
+  run(session: Session, now: number): void {
+    if (this.needed(session, now)) session.run(this.#free, [now]);
+    if (now - this.#tidiedAt < TIDY_EVERY_MS) return;
+    this.#tidiedAt = now;
+    for (const statement of this.#tidy) session.run(statement, [now]);
+  }
+}

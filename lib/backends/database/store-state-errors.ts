@@ -1,0 +1,22 @@
+import { QueueError } from '../../support/queue-error.js';
+
+/** Another process held the write lock for all the time there was. Nothing was written. */
+export class StoreBusyError extends QueueError {
+  constructor(store: string, waitedMs: number, cause?: unknown) {
+    super(
+      'ERR_QUEUE_STORE_BUSY',
+      `${store} was locked by another connection for ${Math.round(waitedMs)} ms. Nothing was written. Look for a transaction that stays open.`,
+      { cause },
+    );
+  }
+}
+
+/** A verb was called after `close()`. */
+export class StoreClosedError extends QueueError {
+  constructor(store: string) {
+    super(
+      'ERR_QUEUE_STORE_CLOSED',
+      `${store} was closed by this connection. Nothing more can be done with it; open the connection again.`,
+    );
+  }
+}

@@ -1,0 +1,15 @@
+import { describe, expect, it } from '@jest/globals';
+import { timeOrderedUuid } from '../../../lib/support/time-ordered-uuid.js';
+
+describe('timeOrderedUuid', () => {
+  it('is a uuid of version 7 that tells its time', () => {
+    const id = timeOrderedUuid(Date.UTC(2026, 10, 22));
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(parseInt(id.replaceAll('-', '').slice(0, 12), 16)).toBe(Date.UTC(2026, 10, 22));
+  });
+
+  it('sorts by time, and differs within one millisecond', () => {
+    expect(timeOrderedUuid(1_000) < timeOrderedUuid(1_001)).toBe(true);
+    expect(new Set(Array.from({ length: 10_000 }, () => timeOrderedUuid(5))).size).toBe(10_000);
+  });
+});
