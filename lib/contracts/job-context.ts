@@ -20,7 +20,7 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** In a `catch` callback and in events after a failure: what went wrong. */
   readonly error?: unknown;
-  readonly batchId?: string;
+  readonly batchId?: string | undefined;
   readonly tags: readonly string[];
   /** Back to the queue, after a delay if given. */
   release(delay?: Moment): void;

@@ -4,7 +4,10 @@ import { InvalidPayloadError } from './payload-errors.js';
 /** A body from the store as it is told by its text; anything may stand there. */
 type Parsed = Readonly<Record<string, unknown>>;
 
-const whole = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+/** The furthest moment a `Date` can hold: a longer duration could not be added to now. */
+const LONGEST_MS = 8.64e15;
+
+const whole = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= LONGEST_MS;
 const text = (value: unknown): boolean => typeof value === 'string';
 const flag = (value: unknown): boolean => typeof value === 'boolean';
 const object = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -15,7 +18,7 @@ const OPTIONAL: readonly (readonly [keyof JobEnvelope, (value: unknown) => boole
   ['maxExceptions', whole, 'a number'],
   ['backoff', (value) => Array.isArray(value) && value.every(whole), 'a list of numbers'],
   ['timeout', whole, 'a number'],
-  ['retryUntil', (value) => typeof value === 'number' && Number.isFinite(value), 'a number'],
+  ['retryUntil', (value) => typeof value === 'number' && Math.abs(value) <= LONGEST_MS, 'a number'],
   ['failOnTimeout', flag, 'true or false'],
   ['deleteWhenMissingEntities', flag, 'true or false'],
   ['encrypted', flag, 'true or false'],

@@ -38,7 +38,7 @@ export function writeEnvelope(
 
 /** A job that asks for encryption must not travel readable because this version has none. */
 function refuseInTheClear(job: object, definition: JobDefinition): void {
-  if (!definition.encrypted && readPolicy(job, 'shouldBeEncrypted') !== true) return;
+  if (!definition.encrypted && !readPolicy(job, 'shouldBeEncrypted')) return;
   throw new InvalidOptionError(
     `${definition.type.name} asks to be encrypted, which this version cannot do yet; it was not sent in the clear. Take @Encrypted() off, or carry an id instead of the secret.`,
   );

@@ -51,8 +51,9 @@ export class AttemptContext implements JobContext {
     private readonly services: AttemptServices,
   ) {}
 
+  // The store's: the same as the envelope's uuid, unless somebody else wrote the body.
   get id(): string {
-    return this.envelope?.uuid ?? this.reserved.id;
+    return this.reserved.id;
   }
   get name(): string {
     return this.envelope?.name ?? '';

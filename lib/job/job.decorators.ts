@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Injectable, Scope, type InjectionToken, type Type } from '@nestjs/common';
 import type { JobMiddleware } from '../contracts/job-middleware.js';
-import { durationMs, type Duration } from '../support/duration.js';
+import { delayMs, durationMs, type Duration } from '../support/duration.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
 
 /** What decorators say about a job class. Kept on the class itself; a subclass inherits what it does not say again. */
@@ -66,7 +66,11 @@ export function Job(
         throw new InvalidOptionError(`${at}: ${key} is ${describe(value)}. Give a name that is not empty.`);
       }
     }
-    if (options.delay !== undefined) durationMs(options.delay, `${at}: delay`);
+    for (const alias of options.aliases ?? []) {
+      if (typeof alias !== 'string' || alias === '')
+        throw new InvalidOptionError(`${at}: one of aliases is ${describe(alias)}. Give names that are not empty.`);
+    }
+    if (options.delay !== undefined) delayMs(options.delay, `${at}: delay`, 0);
     Reflect.defineMetadata(JOB, true, target);
     declare(target, { ...options, name: options.name ?? target.name });
     // The constructor takes what the job carries, not dependencies: without this Nest 12 would try to resolve them at boot. A
@@ -90,7 +94,11 @@ export function Tries(tries: number): ClassDecorator {
 
 /** Delay before the next try, one an attempt; the last one holds from there on. `Backoff(1, 5, 10)` is `Backoff([1, 5, 10])`. */
 export function Backoff(...delays: (Duration | Duration[])[]): ClassDecorator {
-  return policy(() => ({ backoff: delays.flat().map((one) => durationMs(one, '@Backoff')) }));
+  return policy(() => {
+    const list = delays.flat();
+    if (list.length === 0) throw new InvalidOptionError('@Backoff has no delay. Give at least one.');
+    return { backoff: list.map((one) => durationMs(one, '@Backoff')) };
+  });
 }
 
 /** How long one attempt may run; 0 is no limit. */
@@ -190,7 +198,12 @@ export function isJobClass(type: unknown): type is Type {
 /** What the class and its parents declare; nearer ones win, middleware adds up from the parent down. */
 export function declaredPolicies(type: Function): DeclaredPolicies {
   const parent = Object.getPrototypeOf(type) as Function | null;
-  const inherited: DeclaredPolicies = parent && parent !== Function.prototype ? declaredPolicies(parent) : {};
+  // Names are a class's own: two classes cannot travel under the same one.
+  const {
+    name: _name,
+    aliases: _aliases,
+    ...inherited
+  }: DeclaredPolicies = parent && parent !== Function.prototype ? declaredPolicies(parent) : {};
   const own = ownPolicies(type);
   return {
     ...inherited,

@@ -23,7 +23,8 @@ export function middlewareOf(
   const resolved = given.map((one) =>
     typeof one === 'function' ? scope.middleware(one as never) : asMiddleware(one, definition),
   );
-  return resolved.some((one) => one instanceof Promise) ? Promise.all(resolved) : (resolved as JobMiddleware[]);
+  const waits = resolved.some((one) => one instanceof Promise);
+  return waits ? Promise.all(resolved.map((one) => Promise.resolve(one))) : (resolved as JobMiddleware[]);
 }
 
 function asMiddleware(value: unknown, definition: JobDefinition): JobMiddleware {

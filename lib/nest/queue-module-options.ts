@@ -42,44 +42,44 @@ export interface QueueModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'>
 }
 
 /** Of the module's options, those that the connections do not read. */
-const OWN: ReadonlySet<string> = new Set([
-  'key',
-  'signing',
-  'closures',
-  'routes',
-  'handlers',
-  'context',
-  'schedule',
-  'worker',
-  'isGlobal',
-]);
+const OWN = ['key', 'signing', 'closures', 'routes', 'handlers', 'context', 'schedule', 'worker', 'isGlobal'] as const;
+const OF_CONNECTIONS = [
+  'default',
+  'connections',
+  'failed',
+  'batching',
+  'locks',
+  'drivers',
+  'dispatchTimeout',
+  'maxPayload',
+] as const;
+const KNOWN: ReadonlySet<string> = new Set([...OWN, ...OF_CONNECTIONS]);
+
+/** What would be promised by an option and cannot be kept by this version. */
+const NOT_YET: readonly (readonly [name: string, given: (options: QueueModuleOptions) => boolean])[] = [
+  ["signing: 'require'", ({ signing }) => signing === 'require'],
+  ["closures: { source: 'signed' }", ({ closures }) => closures?.source === 'signed'],
+  ['context', ({ context }) => context !== undefined],
+  ['schedule', ({ schedule }) => schedule !== undefined],
+];
 
 /**
- * Splits the options: what the connections read is checked there, key by key.
+ * Those of the options that the connections read, where they are checked one by one.
  *
- * @throws InvalidOptionError for an option whose promise this version cannot keep
+ * @throws InvalidOptionError for an option that nobody knows, or whose promise this version cannot keep
  */
 export function connectionsOptions(options: QueueModuleOptions): ConnectionsOptions {
-  const promised = options as {
-    signing?: string;
-    closures?: { source?: string };
-    context?: unknown;
-    schedule?: unknown;
-  };
-  const missing =
-    promised.signing === 'require'
-      ? "signing: 'require'"
-      : promised.closures?.source === 'signed'
-        ? "closures: { source: 'signed' }"
-        : promised.context !== undefined
-          ? 'context'
-          : promised.schedule !== undefined
-            ? 'schedule'
-            : undefined;
-  if (missing !== undefined) {
+  for (const key of Object.keys(options)) {
+    if (KNOWN.has(key)) continue;
+    throw new InvalidOptionError(`QueueModule has no option "${key}". There are: ${[...KNOWN].join(', ')}.`);
+  }
+  for (const [name, given] of NOT_YET) {
+    if (!given(options)) continue;
     throw new InvalidOptionError(
-      `QueueModule: ${missing} is not in this version yet. Leave it out, or wait for a version whose changelog names it.`,
+      `QueueModule: ${name} is not in this version yet. Leave it out, or wait for a version whose changelog names it.`,
     );
   }
-  return Object.fromEntries(Object.entries(options).filter(([key]) => !OWN.has(key))) as ConnectionsOptions;
+  return Object.fromEntries(
+    OF_CONNECTIONS.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
+  ) as ConnectionsOptions;
 }

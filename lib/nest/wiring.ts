@@ -32,7 +32,7 @@ import { JobRunner } from '../worker/job-runner.js';
 import { resolveWorkerOptions } from '../worker/resolved-options.js';
 import type { AttemptEnd, RunningAttempt } from '../worker/running-attempt.js';
 import { StrayErrors } from '../worker/stray-errors.js';
-import type { WorkerServices } from '../worker/worker.js';
+import type { WorkerServices } from '../worker/worker-parts.js';
 import { QueueManager } from './queue-manager.js';
 import { connectionsOptions, type QueueModuleOptions } from './queue-module-options.js';
 import { WorkerService } from './worker.service.js';
@@ -122,7 +122,10 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     hub,
   );
   connections.verifyDrivers();
-  for (const [type, to] of options.routes ?? []) connections.routes.route(type, to);
+  for (const [type, to] of options.routes ?? []) {
+    if (to.connection !== undefined) connections.get(to.connection);
+    connections.routes.route(type, to);
+  }
   // Checked here, so that a wrong one ends the boot and not the worker.
   if (options.worker) resolveWorkerOptions(options.worker, connections.get(options.worker.connection));
 

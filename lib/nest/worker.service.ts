@@ -6,7 +6,8 @@ import type { QueueableJob } from '../contracts/dispatchable.js';
 import { durationMs } from '../support/duration.js';
 import { resolveWorkerOptions } from '../worker/resolved-options.js';
 import type { StrayErrors } from '../worker/stray-errors.js';
-import { Worker, type WorkerServices } from '../worker/worker.js';
+import { Worker } from '../worker/worker.js';
+import type { WorkerServices } from '../worker/worker-parts.js';
 
 /** What the service takes from the wiring. */
 export interface WorkerServiceParts {
@@ -39,7 +40,8 @@ export class WorkerService {
   /** Takes the next job and runs it; waits `sleep` for one. Resolves with whether there was one. */
   async runNextJob(options: WorkerOptions = {}): Promise<boolean> {
     const sleep = options.sleep ?? 3;
-    const idle: WorkerOptions = durationMs(sleep, 'Worker option sleep') === 0 ? { stopWhenEmpty: true } : { stopWhenEmptyFor: sleep };
+    const idle: WorkerOptions =
+      durationMs(sleep, 'Worker option sleep') === 0 ? { stopWhenEmpty: true } : { stopWhenEmptyFor: sleep };
     const worker = this.#worker({ ...options, concurrency: 1, prefetch: 0, maxJobs: 1, ...idle });
     await this.#run(worker);
     return worker.status().processed > 0;

@@ -38,6 +38,11 @@ export function sqliteSource(options: DatabaseConnectionOptions, context: Backen
   if (typeof given === 'object' && given !== null && 'type' in given) {
     return ofOptions(given as DataSourceOptionsLike, context.connection);
   }
+  if (typeof dataSource === 'string') {
+    throw new InvalidOptionError(
+      `The [${context.connection}] connection names the DataSource "${dataSource}", and the application has none of that name. Import TypeOrmModule.forRoot({ ${dataSource === 'default' ? '' : `name: '${dataSource}', `}… }), or mend the name.`,
+    );
+  }
   throw new InvalidOptionError(
     `dataSource of the [${context.connection}] connection is ${describe(given)}. Use the name of a DataSource, a DataSource, or DataSource options.`,
   );

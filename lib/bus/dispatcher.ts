@@ -1,0 +1,173 @@
+import type { ConnectionManager } from '../connections/connection-manager.js';
+import type { Outgoing, QueueConnection } from '../connections/queue-connection.js';
+import type { DispatchReceipt } from '../contracts/dispatchable.js';
+import type { PushResult, ReservedJob } from '../contracts/queue-driver.js';
+import { definitionOfJob, type JobDefinition } from '../job/job-definition.js';
+import { readName } from '../job/job-policies.js';
+import { writeEnvelope, type PayloadHook } from '../job/envelope-writer.js';
+import type { PayloadCodec } from '../job/payload-codec.js';
+import { fluentOptions, type FluentOptions } from '../job/queueable.js';
+import { UniqueJobSkipped } from '../contracts/queue-events.js';
+import type { EventHub } from '../connections/event-hub.js';
+import type { Clock } from '../support/clock.js';
+import { delayMs } from '../support/duration.js';
+import { QueueError } from '../support/queue-error.js';
+import { timeOrderedUuid } from '../support/time-ordered-uuid.js';
+
+/** What one dispatch says, over what the job says. */
+export interface DispatchOptions extends FluentOptions {
+  /** An EntityManager: the job is stored in its transaction. */
+  readonly within?: unknown;
+}
+
+export interface DispatcherServices {
+  readonly connections: ConnectionManager;
+  readonly codec: PayloadCodec;
+  readonly hooks: () => readonly PayloadHook[];
+  readonly clock: Clock;
+  readonly hub: EventHub;
+  /** Told of every class that is dispatched, so that one nobody here runs can be pointed out. */
+  readonly dispatching: (definition: JobDefinition) => void;
+}
+
+/** Some jobs of a bulk were not stored; the others were. */
+export class BulkDispatchError extends QueueError {
+  constructor(
+    /** By index in what was given. */
+    readonly failures: readonly { readonly index: number; readonly error: unknown }[],
+    total: number,
+  ) {
+    const first = failures[0]!;
+    const why = first.error instanceof Error ? first.error.message : String(first.error);
+    super(
+      'ERR_QUEUE_BULK_DISPATCH',
+      `${failures.length} of ${total} jobs were not stored; the first is number ${first.index}: ${why}`,
+      {
+        cause: first.error,
+      },
+    );
+  }
+}
+
+/** A job on its way: where it goes, and what is handed over there. */
+interface Prepared {
+  readonly connection: QueueConnection;
+  readonly outgoing: Outgoing;
+  readonly receipt: DispatchReceipt;
+}
+
+/** Turns jobs into entries and hands them to their connections. */
+export class Dispatcher {
+  constructor(private readonly services: DispatcherServices) {}
+
+  /** `null` when a unique lock stopped it. */
+  async dispatch(job: object, options: DispatchOptions): Promise<DispatchReceipt | null> {
+    const { connection, outgoing, receipt } = this.prepare(job, options);
+    const [result] =
+      options.within === undefined
+        ? await connection.push([outgoing])
+        : await connection.pushWithin(options.within, [outgoing]);
+    if (result && !result.stored && result.reason === 'error') throw result.error;
+    return this.#answer(result!, receipt, job);
+  }
+
+  /**
+   * One trip per connection. Everything is checked before anything is stored.
+   *
+   * @throws BulkDispatchError where some were not stored; the store's own error where none was
+   */
+  async bulk(jobs: readonly object[]): Promise<readonly (DispatchReceipt | null)[]> {
+    const prepared = jobs.map((job, index) => {
+      try {
+        return this.prepare(job, {});
+      } catch (error) {
+        if (error instanceof Error) error.message = `Job number ${index} of the bulk: ${error.message}`;
+        throw error;
+      }
+    });
+    const byConnection = new Map<QueueConnection, number[]>();
+    prepared.forEach(({ connection }, index) => {
+      const indexes = byConnection.get(connection);
+      if (indexes) indexes.push(index);
+      else byConnection.set(connection, [index]);
+    });
+    const receipts: (DispatchReceipt | null)[] = Array.from({ length: jobs.length }, () => null);
+    const failures: { index: number; error: unknown }[] = [];
+    await Promise.all(
+      [...byConnection].map(async ([connection, indexes]) => {
+        const results = await connection
+          .push(indexes.map((index) => prepared[index]!.outgoing))
+          .catch((error: unknown) => indexes.map((): PushResult => ({ stored: false, reason: 'error', error })));
+        indexes.forEach((index, at) => {
+          const result = results[at]!;
+          if (!result.stored && result.reason === 'error') failures.push({ index, error: result.error });
+          else receipts[index] = this.#answer(result, prepared[index]!.receipt, jobs[index]!);
+        });
+      }),
+    );
+    if (failures.length === 0) return receipts;
+    const [first] = failures;
+    if (failures.length === jobs.length && failures.every(({ error }) => error === first!.error)) throw first!.error;
+    throw new BulkDispatchError(
+      failures.sort((a, b) => a.index - b.index),
+      jobs.length,
+    );
+  }
+
+  /** @throws whatever is wrong with the job or where it should go, before anything is stored */
+  prepare(job: object, options: DispatchOptions): Prepared {
+    const { services } = this;
+    const definition = definitionOfJob(job);
+    services.dispatching(definition);
+    const said: DispatchOptions = { ...fluentOptions(job), ...options };
+    const to = services.connections.routes.resolve(
+      {
+        type: definition.type,
+        connection: said.connection ?? readName(job, 'connection', definition) ?? definition.connection,
+        queue: said.queue ?? readName(job, 'queue', definition) ?? definition.queue,
+      },
+      {
+        connection: services.connections.defaultName,
+        queueOf: (name) => services.connections.get(name).defaultQueue,
+      },
+    );
+    const connection = services.connections.get(to.connection);
+    const now = services.clock.now();
+    const delay = said.delay === undefined ? definition.delay : said.delay;
+    const delayInMs = delay === undefined || delay === null ? 0 : delayMs(delay, `${definition.type.name}: delay`, now);
+    const uuid = timeOrderedUuid(now);
+    const envelope = writeEnvelope(
+      job,
+      definition,
+      { uuid, now, connection: to.connection, queue: to.queue },
+      services.codec,
+      services.hooks(),
+    );
+    return {
+      connection,
+      receipt: { id: uuid, connection: to.connection, queue: to.queue },
+      outgoing: {
+        job,
+        entry: { id: uuid, queue: to.queue, body: JSON.stringify(envelope), delayMs: delayInMs },
+        requestedQueue: to.requestedQueue,
+        delaySeconds: delay === undefined || delay === null ? null : delayInMs / 1_000,
+      },
+    };
+  }
+
+  /** The job as it is run in this process: written down and read back, as it would be anywhere else. */
+  inProcess(job: object, connection: string): ReservedJob {
+    const definition = definitionOfJob(job);
+    const { clock, codec, hooks } = this.services;
+    const now = clock.now();
+    const to = { uuid: timeOrderedUuid(now), now, connection, queue: connection };
+    const body = JSON.stringify(writeEnvelope(job, definition, to, codec, hooks()));
+    return { id: to.uuid, queue: connection, body, priority: 0, attempts: 1, stalls: 0, token: '', leasedUntil: 0 };
+  }
+
+  #answer(result: PushResult, receipt: DispatchReceipt, job: object): DispatchReceipt | null {
+    if (result.stored || result.reason !== 'locked') return receipt;
+    this.services.hub.emit(new UniqueJobSkipped(job));
+    return null;
+  }
+}

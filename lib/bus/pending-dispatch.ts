@@ -1,0 +1,84 @@
+import type { DispatchReceipt } from '../contracts/dispatchable.js';
+import type { Moment } from '../support/duration.js';
+import { describe, InvalidOptionError } from '../support/queue-error.js';
+import type { DispatchOptions } from './dispatcher.js';
+
+/**
+ * A dispatch that can still be told where and when. Awaiting it sends it; one that nobody awaits is sent in the microtask after the
+ * statement, and its failure is then an unhandled rejection, never silence (departure 0.16).
+ */
+export class PendingDispatch implements PromiseLike<DispatchReceipt | null> {
+  readonly #options: { -readonly [K in keyof DispatchOptions]: DispatchOptions[K] } = {};
+  #sent: Promise<DispatchReceipt | null> | undefined;
+
+  /** @param send called once, with what the fluent calls said */
+  constructor(private readonly send: (options: DispatchOptions) => Promise<DispatchReceipt | null>) {
+    queueMicrotask(() => void this.#go());
+  }
+
+  onConnection(connection: string): this {
+    this.#unsent.connection = connection;
+    return this;
+  }
+
+  onQueue(queue: string): this {
+    this.#unsent.queue = queue;
+    return this;
+  }
+
+  /** Seconds, a string such as '10m', or the moment itself. Negative and past ones mean now. */
+  delay(delay: Moment): this {
+    this.#unsent.delay = delay;
+    return this;
+  }
+
+  withoutDelay(): this {
+    this.#unsent.delay = null;
+    return this;
+  }
+
+  /** Sent when the open transaction commits; at once where there is none. */
+  afterCommit(): this {
+    this.#unsent.afterCommit = true;
+    return this;
+  }
+
+  /** Sent at once, whatever the job or the connection says of commits. */
+  beforeCommit(): this {
+    this.#unsent.afterCommit = false;
+    return this;
+  }
+
+  /** Stored in the caller's own transaction: committed or rolled back with it. For connections that are a database. */
+  within(manager: object): this {
+    if (typeof manager !== 'object' || manager === null) {
+      throw new InvalidOptionError(
+        `within() was given ${describe(manager)}. Give it the EntityManager of the open transaction.`,
+      );
+    }
+    this.#unsent.within = manager;
+    return this;
+  }
+
+  // To be awaited is what it is for.
+  // oxlint-disable-next-line unicorn/no-thenable
+  then<A = DispatchReceipt | null, B = never>(
+    fulfilled?: ((receipt: DispatchReceipt | null) => A | PromiseLike<A>) | null,
+    rejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#go().then(fulfilled, rejected);
+  }
+
+  /** @throws InvalidOptionError once it has been sent: what is said then would be lost */
+  get #unsent(): { -readonly [K in keyof DispatchOptions]: DispatchOptions[K] } {
+    if (!this.#sent) return this.#options;
+    throw new InvalidOptionError(
+      'The job had been sent before this call said where or when. Say it in the same statement: await bus.dispatch(job).onQueue(…).',
+    );
+  }
+
+  #go(): Promise<DispatchReceipt | null> {
+    this.#sent ??= this.send(this.#options);
+    return this.#sent;
+  }
+}

@@ -1,0 +1,91 @@
+import type { EventHub } from '../connections/event-hub.js';
+import type { ControlMarks, ControlStore } from '../contracts/control-store.js';
+import {
+  QueuePaused,
+  QueueResumed,
+  QueuesPaused,
+  QueuesResumed,
+  WorkerQueuePaused,
+  WorkerQueueResumed,
+} from '../contracts/queue-events.js';
+import type { Clock } from '../support/clock.js';
+
+/** The store is asked at most this often, and at least this often. */
+const INTERVAL_MS = { least: 250, most: 3_000 };
+
+/**
+ * The marks a worker heeds, read at most once an interval. A pause or resume by this very process is seen at once.
+ */
+export class ControlWatch {
+  #first: { restart: string | undefined } | undefined;
+  #restart: string | undefined;
+  #allPaused = false;
+  #paused: ReadonlySet<string> = new Set();
+  #dueAt = 0;
+  readonly #intervalMs: number;
+  readonly #off: readonly (() => void)[];
+
+  constructor(
+    private readonly store: ControlStore | undefined,
+    private readonly connection: string,
+    private readonly queues: readonly string[],
+    sleepMs: number,
+    private readonly clock: Clock,
+    private readonly hub: EventHub,
+    private readonly report: (message: string, error: unknown) => void,
+    changed: () => void,
+  ) {
+    this.#intervalMs = Math.min(INTERVAL_MS.most, Math.max(INTERVAL_MS.least, sleepMs));
+    const stale = (): void => {
+      this.#dueAt = 0;
+      changed();
+    };
+    this.#off = [QueuePaused, QueueResumed, QueuesPaused, QueuesResumed].map((type) => hub.on(type, stale));
+  }
+
+  /** Whether `look()` would ask the store now. */
+  get due(): boolean {
+    return this.store !== undefined && this.clock.now() >= this.#dueAt;
+  }
+
+  get restarted(): boolean {
+    return this.#first !== undefined && this.#restart !== this.#first.restart;
+  }
+
+  get allPaused(): boolean {
+    return this.#allPaused;
+  }
+
+  /** The queues that may be worked. */
+  get open(): readonly string[] {
+    return this.#paused.size === 0 ? this.queues : this.queues.filter((queue) => !this.#paused.has(queue));
+  }
+
+  /** Reads the marks. What was known holds where they cannot be read. Never rejects. */
+  async look(): Promise<void> {
+    if (!this.store) return;
+    this.#dueAt = this.clock.now() + this.#intervalMs;
+    try {
+      this.#heed(await this.store.read(this.connection, this.queues));
+    } catch (error) {
+      this.report('Pause and restart marks could not be read; trying again', error);
+    }
+  }
+
+  #heed(marks: ControlMarks): void {
+    this.#first ??= { restart: marks.restart };
+    this.#restart = marks.restart;
+    this.#allPaused = marks.allPaused;
+    const paused = new Set(marks.paused);
+    for (const queue of this.queues) {
+      const was = this.#paused.has(queue);
+      if (paused.has(queue) && !was) this.hub.emit(new WorkerQueuePaused(this.connection, queue));
+      if (!paused.has(queue) && was) this.hub.emit(new WorkerQueueResumed(this.connection, queue));
+    }
+    this.#paused = paused;
+  }
+
+  stop(): void {
+    for (const off of this.#off) off();
+  }
+}

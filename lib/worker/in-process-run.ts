@@ -1,0 +1,40 @@
+import type { EventHub } from '../connections/event-hub.js';
+import type { ReservedJob } from '../contracts/queue-driver.js';
+import { raiseAccepted, raiseEnded } from './attempt-events.js';
+import type { JobRunner } from './job-runner.js';
+import type { RunOptions } from './run-options.js';
+
+const ONCE: RunOptions = {
+  tries: 1,
+  backoff: [],
+  timeoutMs: 0,
+  maxStalls: 0,
+  unknownJobTries: 1,
+  limited: false,
+  timeouts: false,
+};
+
+/**
+ * Runs a job here and now, for sync and deferred connections, `dispatchSync` and `dispatchAfterResponse`: one attempt, with
+ * middleware, injection, events and `failed()`; limits, timeouts and retries do not apply, a release does nothing more, and nothing is
+ * recorded (BEHAVIOUR A11 to A14 with departure 0.23).
+ *
+ * @returns what the handler returned
+ * @throws what the handler threw, after `failed()` and the events
+ */
+export async function runInProcess(
+  job: ReservedJob,
+  connection: string,
+  services: {
+    runner: JobRunner;
+    hub: EventHub;
+    failed: (end: Awaited<ReturnType<JobRunner['start']>['ended']>) => Promise<void>;
+  },
+): Promise<unknown> {
+  const end = await services.runner.start(job, connection, ONCE).ended;
+  raiseEnded(end, services.hub);
+  if (end.outcome.kind === 'failed') await services.failed(end);
+  raiseAccepted(end, services.hub);
+  if (end.thrown) throw end.thrown.raw;
+  return end.returned;
+}

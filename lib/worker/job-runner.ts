@@ -1,0 +1,48 @@
+import type { EventHub } from '../connections/event-hub.js';
+import type { JobEnvelope } from '../contracts/job-envelope.js';
+import type { ReservedJob } from '../contracts/queue-driver.js';
+import { JobPopped, JobProcessing } from '../contracts/queue-events.js';
+import { AttemptContext, type AttemptServices } from '../job/job-context.js';
+import type { JobRegistry } from '../job/job-registry.js';
+import { toError } from '../support/error-text.js';
+import type { RunOptions, RunServices } from './run-options.js';
+import { RunningAttempt } from './running-attempt.js';
+
+/** What running jobs takes from the floors around it. */
+export interface RunnerServices extends RunServices<RunningAttempt> {
+  readonly hub: EventHub;
+  readonly registry: JobRegistry;
+  readonly context: AttemptServices;
+}
+
+/** Turns a reservation into an attempt. One for all workers of a process. */
+export class JobRunner {
+  constructor(private readonly services: RunnerServices) {}
+
+  start(reserved: ReservedJob, connection: string, options: RunOptions): RunningAttempt {
+    const { services } = this;
+    let envelope: JobEnvelope | undefined;
+    let unreadable: Error | undefined;
+    try {
+      envelope = services.read(reserved.body);
+    } catch (error) {
+      unreadable = toError(error);
+    }
+    const context = new AttemptContext(connection, reserved, envelope, services.context);
+    const registered = envelope && services.registry.find(envelope.name);
+    const attempt = new RunningAttempt(
+      context,
+      reserved,
+      envelope,
+      unreadable,
+      registered,
+      services,
+      options,
+      services.clock.now(),
+    );
+    if (services.hub.heard(JobPopped)) services.hub.emit(new JobPopped(connection, context));
+    if (services.hub.heard(JobProcessing)) services.hub.emit(new JobProcessing(connection, context));
+    attempt.start();
+    return attempt;
+  }
+}

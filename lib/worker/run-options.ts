@@ -1,0 +1,31 @@
+import type { AsyncLocalStorage } from 'node:async_hooks';
+import type { JobContext } from '../contracts/job-context.js';
+import type { JobEnvelope } from '../contracts/job-envelope.js';
+import type { RegisteredJob } from '../job/job-registry.js';
+import type { Clock } from '../support/clock.js';
+
+/** For jobs that do not say; milliseconds. */
+export interface RunOptions {
+  readonly tries: number;
+  readonly backoff: readonly number[];
+  readonly timeoutMs: number;
+  readonly maxStalls: number;
+  readonly unknownJobTries: number;
+  /** False on in-process connections: one attempt, no limits looked at, nothing retried. */
+  readonly limited: boolean;
+  /** False on in-process connections: timeouts do not apply (BEHAVIOUR A11). */
+  readonly timeouts: boolean;
+}
+
+/** What an attempt takes from the floors around it. */
+export interface RunServices<Attempt> {
+  readonly clock: Clock;
+  /** Tells which attempt a stray error belongs to. */
+  readonly storage: AsyncLocalStorage<Attempt>;
+  /** @throws where the body is not an envelope */
+  readonly read: (body: string) => JobEnvelope;
+  /** The job as its handler sees it: fields set, entities fetched, context attached. At once where nothing has to be fetched. */
+  readonly revive: (registered: RegisteredJob, envelope: JobEnvelope, context: JobContext) => object | Promise<object>;
+  /** What comes of a job that could not be brought back: `undefined` where it is an exception like any other. */
+  readonly verdictOnOpening: (error: unknown, envelope: JobEnvelope) => 'done' | 'failed' | undefined;
+}

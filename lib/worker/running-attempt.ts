@@ -1,0 +1,281 @@
+import type { JobEnvelope } from '../contracts/job-envelope.js';
+import type { Outcome } from '../contracts/outcome.js';
+import type { ReservedJob } from '../contracts/queue-driver.js';
+import type { AttemptContext } from '../job/job-context.js';
+import type { AttemptScope, RegisteredJob } from '../job/job-registry.js';
+import { UnknownJobError } from '../job/job-registry.js';
+import { runThrough } from '../middleware/compose.js';
+import { middlewareOf } from '../middleware/middleware-of.js';
+import { toError } from '../support/error-text.js';
+import { failingError, readMemo, writeMemo } from './attempt-memo.js';
+import { decide, refusal, type AttemptLimits } from './decide.js';
+import type { RunOptions, RunServices } from './run-options.js';
+import { LeaseLostError, TimeoutExceededError, UnhandledRejectionError, WorkerStoppingError } from './worker-errors.js';
+
+/** How an attempt ended, with what its events and its `failed()` need. */
+export interface AttemptEnd {
+  readonly context: AttemptContext;
+  readonly outcome: Outcome;
+  /** An exception left the handler, its middleware, or the checks before them. */
+  readonly thrown?: Thrown;
+  /** Milliseconds; present when the attempt timed out. */
+  readonly timedOutAfter?: number;
+  /** The handler was left behind: it did not end by its signal. */
+  readonly stuck: boolean;
+  /** The worker had to end: the job goes back as if this attempt had not been. */
+  readonly handedOn: boolean;
+  readonly returned?: unknown;
+  /** Runs `failed()` on a fresh instance. Absent where there is nothing to run it on. */
+  readonly failedHook?: () => Promise<void>;
+}
+
+/** What left the handler: as an Error, whatever it was, and as it was. */
+interface Thrown {
+  readonly error: Error;
+  readonly raw: unknown;
+}
+
+/** What the parts of an attempt say of its end; the rest is filled in. */
+type PartialEnd = Omit<AttemptEnd, 'context' | 'stuck' | 'handedOn'> & Partial<Pick<AttemptEnd, 'stuck' | 'handedOn'>>;
+
+const UNKNOWN_BACKOFF_MS = 10_000;
+
+/**
+ * One attempt.
+ *
+ *   admitted ──▶ running ──▶ ended             the handler settled
+ *      │            ├──────▶ ended (stuck)     past its timeout and grace: left behind, its late result is ignored
+ *      │            └──────▶ ended (handed on) the worker must end: back to the queue, not counted
+ *      └──▶ ended                              refused unrun: limits, stalls, unknown name, unreadable body
+ */
+export class RunningAttempt {
+  readonly ended: Promise<AttemptEnd>;
+  /** Epoch ms at which it has timed out; Infinity is never. */
+  readonly deadline: number;
+  #end!: (end: AttemptEnd) => void;
+  #over = false;
+  #timedOut = false;
+  #stray: Thrown | undefined;
+  /** Set once the job is whole; an error before that is about the job, not of it. */
+  #opened = false;
+  #job: object | undefined;
+
+  constructor(
+    readonly context: AttemptContext,
+    readonly reserved: ReservedJob,
+    private readonly envelope: JobEnvelope | undefined,
+    /** Why the body could not be read. */
+    private readonly unreadable: Error | undefined,
+    private readonly registered: RegisteredJob | undefined,
+    private readonly services: RunServices<RunningAttempt>,
+    private readonly options: RunOptions,
+    startedAt: number,
+  ) {
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    const timeout = this.timeoutMs;
+    this.deadline = timeout > 0 ? startedAt + timeout : Infinity;
+  }
+
+  get timeoutMs(): number {
+    return this.options.timeouts ? (this.envelope?.timeout ?? this.options.timeoutMs) : 0;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get limits(): AttemptLimits {
+    const { envelope, options } = this;
+    return {
+      displayName: this.context.displayName,
+      tries: envelope?.maxTries ?? options.tries,
+      ...(envelope?.retryUntil === undefined ? {} : { retryUntil: envelope.retryUntil }),
+      backoff: envelope?.backoff ?? options.backoff,
+      ...(envelope?.maxExceptions === undefined ? {} : { maxExceptions: envelope.maxExceptions }),
+      failOnTimeout: envelope?.failOnTimeout ?? false,
+      maxStalls: options.maxStalls,
+    };
+  }
+
+  /** Starts it. The end is known by `ended`. */
+  start(): void {
+    const refused = this.#refusedUnrun();
+    if (refused) {
+      this.#finish(refused);
+      return;
+    }
+    this.services.storage.run(this, () => {
+      this.#execute().then(
+        (returned) => this.#conclude({ returned }),
+        (raw: unknown) => this.#conclude({ thrown: { error: toError(raw), raw } }),
+      );
+    });
+  }
+
+  /** A promise or callback that this job left behind failed: the attempt fails with it, whatever the handler returns. */
+  stray(error: unknown): boolean {
+    if (this.#over) return false;
+    this.#stray ??= asThrown(new UnhandledRejectionError(this.context.displayName, toError(error)));
+    return true;
+  }
+
+  /** The deadline has passed: the signal aborts, and the handler has its grace to end by it. */
+  timeOut(): void {
+    this.#timedOut = true;
+    this.context.abort(new TimeoutExceededError(this.context.displayName));
+  }
+
+  /** The grace has passed too. */
+  leaveBehind(): void {
+    if (!this.#over) this.#conclude({ stuck: true });
+  }
+
+  /** The worker must end: the job goes back as if this attempt had not been. */
+  handOn(): void {
+    this.#finish({ outcome: { kind: 'retry', delayMs: 0, countAttempt: false }, handedOn: true });
+  }
+
+  #refusedUnrun(): PartialEnd | undefined {
+    const { reserved, services } = this;
+    const memo = readMemo(reserved.memo);
+    if (memo.failing) {
+      const error = failingError(memo.failing);
+      return this.#failure(error, memo.failing.unsaid ? null : error);
+    }
+    if (this.unreadable) return this.#failure(this.unreadable);
+    if (!this.registered) return this.#unknown(memo.unknown ?? 0);
+    const facts = { attempts: reserved.attempts, stalls: reserved.stalls, now: services.clock.now() };
+    const error = this.options.limited ? refusal(facts, this.limits) : undefined;
+    if (error) return this.#failure(error);
+    return undefined;
+  }
+
+  #unknown(before: number): PartialEnd {
+    const error = new UnknownJobError(
+      `No job class travels under the name "${this.context.name}" in this process. List the class in a module's providers, give it that name as an alias, or work this queue where it is known.`,
+    );
+    const tries = before + 1;
+    if (!this.options.limited || tries >= this.options.unknownJobTries) return this.#failure(error);
+    const memo = writeMemo({ ...readMemo(this.reserved.memo), unknown: tries });
+    return {
+      outcome: { kind: 'retry', delayMs: UNKNOWN_BACKOFF_MS, error, countAttempt: false, memo },
+      thrown: asThrown(error),
+    };
+  }
+
+  #failure(error: Error, given: Error | null = error): PartialEnd {
+    return { outcome: { kind: 'failed', error }, thrown: asThrown(error), ...this.#hook(given) };
+  }
+
+  async #execute(): Promise<unknown> {
+    const { context, services } = this;
+    const registered = this.registered!;
+    const opening = registered.open(context);
+    const scope = opening instanceof Promise ? await opening : opening;
+    const reviving = services.revive(registered, this.envelope!, context);
+    const job = reviving instanceof Promise ? await reviving : reviving;
+    this.#job = job;
+    scope.inject(job);
+    this.#opened = true;
+    const middleware = middlewareOf(registered.definition, job, scope);
+    return middleware === undefined
+      ? scope.handle(job)
+      : runThrough(await middleware, job, context, () => scope.handle(job));
+  }
+
+  /** The live instance, for `interrupted(signal)`. */
+  get job(): object | undefined {
+    return this.#job;
+  }
+
+  #conclude(how: { returned?: unknown; thrown?: Thrown; stuck?: boolean }): void {
+    if (this.#over) return;
+    const { context, services, reserved } = this;
+    let thrown = how.thrown ?? this.#stray;
+    const timedOut = this.#timedOut && (how.stuck === true || thrown !== undefined);
+    if (thrown && !timedOut && !context.intent && this.#endedBySignal(thrown.raw)) return this.handOn();
+    if (timedOut) {
+      const error = new TimeoutExceededError(context.displayName);
+      if (thrown && thrown.raw !== context.abortReason) error.cause = thrown.error;
+      thrown = asThrown(error);
+    }
+    if (thrown && !this.#opened && !timedOut) {
+      const verdict = services.verdictOnOpening(thrown.error, this.envelope!);
+      if (verdict === 'done') return this.#finish({ outcome: { kind: 'done' } });
+      // Without the job there is nothing to run `failed()` on (departure 0.13).
+      if (verdict === 'failed') return this.#finish({ outcome: { kind: 'failed', error: thrown.error }, thrown });
+    }
+    const memo = readMemo(reserved.memo);
+    const exceptions = (memo.exceptions ?? 0) + (thrown ? 1 : 0);
+    const limits = this.limits;
+    let outcome = decide(
+      {
+        attempts: reserved.attempts,
+        stalls: reserved.stalls,
+        now: services.clock.now(),
+        exceptions,
+        timedOut,
+        ...(context.intent ? { intent: context.intent } : {}),
+        ...(thrown ? { thrown } : {}),
+      },
+      this.options.limited ? limits : onlyOnce(limits),
+    );
+    if (outcome.kind === 'retry' && thrown && limits.maxExceptions !== undefined) {
+      outcome = { ...outcome, memo: writeMemo({ ...memo, exceptions }) };
+    }
+    const given = context.intent?.kind === 'fail' ? context.intent.given : undefined;
+    this.#finish({
+      outcome,
+      returned: how.returned,
+      ...(thrown ? { thrown } : {}),
+      ...(timedOut ? { timedOutAfter: this.timeoutMs } : {}),
+      ...(how.stuck ? { stuck: true } : {}),
+      ...(outcome.kind === 'failed' ? this.#hook(given === undefined ? outcome.error : given) : {}),
+    });
+  }
+
+  /** A handler that ends by its signal, since its worker must end or has lost the job, has not failed. */
+  #endedBySignal(thrown: unknown): boolean {
+    const reason = this.context.abortReason;
+    if (!(reason instanceof WorkerStoppingError || reason instanceof LeaseLostError)) return false;
+    return thrown === reason || (thrown instanceof Error && (thrown.name === 'AbortError' || thrown.cause === reason));
+  }
+
+  #finish(end: PartialEnd): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.context.close();
+    if (end.outcome.kind === 'failed') this.context.error = end.outcome.error;
+    this.#end({ stuck: false, handedOn: false, ...end, context: this.context });
+  }
+
+  /** `failed()` belongs to a fresh instance: what the handler did to its own is not seen (BEHAVIOUR D5, D6). */
+  #hook(given: Error | null): { failedHook?: () => Promise<void> } {
+    const { registered, envelope, context, services } = this;
+    if (!registered || !envelope) return {};
+    const hasHook = typeof (registered.definition.type.prototype as { failed?: unknown }).failed === 'function';
+    if (!hasHook) return {};
+    return {
+      failedHook: async () => {
+        await services.storage.run(this, async () => {
+          const scope: AttemptScope = await registered.open(context);
+          // Read anew: the handler may have changed what it was given.
+          const job = await services.revive(registered, services.read(this.reserved.body), context);
+          scope.inject(job);
+          await scope.failed(job, given);
+        });
+      },
+    };
+  }
+}
+
+function asThrown(error: Error): Thrown {
+  return { error, raw: error };
+}
+
+/** An in-process run is the only one: neither tries nor a moment until which to retry say otherwise. */
+function onlyOnce({ retryUntil: _never, ...limits }: AttemptLimits): AttemptLimits {
+  return { ...limits, tries: 1 };
+}

@@ -1,0 +1,91 @@
+import type { EventHub } from '../connections/event-hub.js';
+import type { FittedDriver } from '../connections/fit-driver.js';
+import type { QueueConnection } from '../connections/queue-connection.js';
+import type { ControlStore } from '../contracts/control-store.js';
+import { backoffMs } from '../support/backoff.js';
+import type { Clock } from '../support/clock.js';
+import { QueueError } from '../support/queue-error.js';
+import type { Alarm } from './alarm.js';
+import { AttemptFinisher, type CompletionSteps } from './attempt-finisher.js';
+import { Heartbeat } from './heartbeat.js';
+import { Intake } from './intake.js';
+import { JobDeadlines } from './job-deadlines.js';
+import type { JobRunner } from './job-runner.js';
+import type { ResolvedWorkerOptions } from './resolved-options.js';
+import type { RunOptions } from './run-options.js';
+import type { AttemptEnd } from './running-attempt.js';
+import { Settler } from './settler.js';
+import { Slots } from './slots.js';
+
+/** What a worker takes from the floors around it. */
+export interface WorkerServices {
+  readonly connection: QueueConnection;
+  readonly runner: JobRunner;
+  readonly hub: EventHub;
+  readonly clock: Clock;
+  readonly completion: CompletionSteps;
+  readonly control: () => Promise<ControlStore | undefined>;
+  readonly report: (message: string, error: unknown) => void;
+}
+
+/** What a worker is made of once its store has been reached. */
+export interface WorkerParts {
+  readonly settler: Settler;
+  readonly intake: Intake;
+  readonly heartbeat: Heartbeat;
+  readonly deadlines: JobDeadlines;
+  readonly slots: Slots;
+}
+
+export function workerParts(
+  driver: FittedDriver,
+  services: WorkerServices,
+  options: ResolvedWorkerOptions,
+  worker: { readonly alarm: Alarm; readonly forced: AbortSignal; ended(end: AttemptEnd): void },
+): WorkerParts {
+  const { clock, connection, hub, report, runner } = services;
+  const settler = new Settler(driver, clock, report, worker.forced);
+  const heartbeat = new Heartbeat(driver.leases, connection.leaseMs, clock, report);
+  const deadlines = new JobDeadlines(options.timeoutGraceMs, clock);
+  const finisher = new AttemptFinisher(settler, hub, services.completion, report, options.restMs > 0);
+  const runOptions: RunOptions = { ...options, limited: true, timeouts: true };
+  const slots = new Slots(
+    options.concurrency,
+    options.prefetch,
+    options.restMs,
+    clock,
+    heartbeat,
+    deadlines,
+    (reserved) => runner.start(reserved, connection.name, runOptions),
+    (end, reserved, settled) => {
+      worker.ended(end);
+      return finisher.finish(end, reserved, settled);
+    },
+    () => worker.alarm.notice(),
+  );
+  return { settler, intake: new Intake(driver, settler, connection.leaseMs), heartbeat, deadlines, slots };
+}
+
+/**
+ * Waits for the store, for ever if need be; what no waiting mends is thrown. Told to stop, it waits for no answer either.
+ *
+ * @returns the store of pause and restart marks; `'stopped'` when it was told to stop first
+ */
+export async function reachStore(
+  services: WorkerServices,
+  alarm: Alarm,
+  stopped: () => boolean,
+): Promise<ControlStore | undefined | 'stopped'> {
+  for (let failures = 0; ; failures += 1) {
+    if (stopped()) return 'stopped';
+    try {
+      const reached = services.connection.check().then(() => services.control());
+      const answer = await alarm.unlessTold(reached.then((control) => ({ control })));
+      if (answer) return answer.control;
+    } catch (error) {
+      if (error instanceof QueueError) throw error;
+      services.report('The store cannot be reached; trying again', error);
+      await alarm.nap(backoffMs(failures, 100, 3_000));
+    }
+  }
+}

@@ -1,0 +1,300 @@
+import { JobPopping, Looping, WorkerIdle, WorkerStarting, WorkerStopping } from '../contracts/queue-events.js';
+import type { ReservedJob } from '../contracts/queue-driver.js';
+import type { StopReason, WorkerStatus } from '../contracts/worker-options.js';
+import { backoffMs } from '../support/backoff.js';
+import { Alarm } from './alarm.js';
+import { askLooping } from './ask-looping.js';
+import { ControlWatch } from './control-watch.js';
+import { Drain } from './drain.js';
+import type { Intake } from './intake.js';
+import type { ResolvedWorkerOptions } from './resolved-options.js';
+import type { AttemptEnd, RunningAttempt } from './running-attempt.js';
+import type { Settler } from './settler.js';
+import type { Slots } from './slots.js';
+import { exitCodeOf, residentMb, stopReason } from './stop-conditions.js';
+import { Tally } from './tally.js';
+import { reachStore, workerParts, type WorkerParts, type WorkerServices } from './worker-parts.js';
+
+/** How long a worker without a free slot sleeps, where nothing wakes it before. */
+const LONGEST_NAP_MS = 3_000;
+
+/**
+ * One worker of one connection.
+ *
+ *   starting ──▶ running ◀──▶ paused          by signal, by mark, by a Looping listener
+ *      │            │            │
+ *      └────────────┴─────┬──────┘            stop(), a mark, a limit (BEHAVIOUR C12)
+ *                         ▼
+ *                     stopping ──▶ stopped    nothing is claimed; what runs is waited for, then handed back
+ */
+export class Worker {
+  #state: 'starting' | 'running' | 'paused' | 'stopping' | 'stopped' = 'starting';
+  #interrupted = false;
+  #signalPaused = false;
+  #stuck = false;
+  #lostConnection = false;
+  #idle = false;
+  #failures = 0;
+  readonly #tally: Tally;
+  readonly #forced = new AbortController();
+  readonly #alarm: Alarm;
+  /** Absent until the store has been reached. */
+  #parts: WorkerParts | undefined;
+  #slots!: Slots;
+  #settler!: Settler;
+  #intake!: Intake;
+  #control!: ControlWatch;
+  #run: Promise<StopReason> | undefined;
+  #drain: Drain | undefined;
+
+  constructor(
+    private readonly services: WorkerServices,
+    readonly options: ResolvedWorkerOptions,
+  ) {
+    this.#tally = new Tally(services.clock.now());
+    this.#alarm = new Alarm(services.clock);
+  }
+
+  get connectionName(): string {
+    return this.services.connection.name;
+  }
+
+  get queueList(): string {
+    return this.options.queues.join(',');
+  }
+
+  /** Works until a stop condition holds. Rejects where it cannot begin: a missing package, missing tables, a wrong option. */
+  run(): Promise<StopReason> {
+    this.#run ??= this.#live();
+    return this.#run;
+  }
+
+  /** Claims nothing more and ends when its jobs have, at the latest after `grace`. */
+  stop(): void {
+    this.#interrupted = true;
+    this.#slots?.hold();
+    this.#wake();
+    this.#drain?.hurry();
+  }
+
+  pause(): void {
+    this.#signalPaused = true;
+    this.#wake();
+  }
+
+  resume(): void {
+    this.#signalPaused = false;
+    this.#wake();
+  }
+
+  /** Hands everything back to the store now. */
+  force(): void {
+    this.stop();
+    this.#forced.abort();
+    for (const attempt of this.attempts()) attempt.handOn();
+  }
+
+  /** The attempts under way, for signals to jobs and stray errors. */
+  attempts(): readonly RunningAttempt[] {
+    return [...(this.#slots?.attempts() ?? [])];
+  }
+
+  status(): WorkerStatus {
+    return this.#tally.status(this.#state, this.#slots?.running ?? 0);
+  }
+
+  async #live(): Promise<StopReason> {
+    // Timers of this package never keep a process alive; a worker does.
+    const alive = setInterval(() => {}, 2 ** 30);
+    try {
+      if (!(await this.#begin())) return this.#ended('interrupted');
+      const reason = await this.#loop();
+      await this.#end(reason);
+      // What has come up meanwhile, such as a job that had to be left behind, may weigh more.
+      return this.#ended(this.#reasonToStop() ?? reason);
+    } finally {
+      clearInterval(alive);
+      this.#state = 'stopped';
+      this.#control?.stop();
+      this.#parts?.heartbeat.stop();
+      this.#parts?.deadlines.stop();
+    }
+  }
+
+  /** False when it was told to stop before its store could be reached. */
+  async #begin(): Promise<boolean> {
+    const { services, options } = this;
+    const { clock, connection, hub } = services;
+    const control = await reachStore(services, this.#alarm, () => this.#interrupted);
+    if (control === 'stopped') return false;
+    this.#parts = workerParts(await connection.queue(), services, options, {
+      alarm: this.#alarm,
+      forced: this.#forced.signal,
+      ended: (end) => this.#count(end),
+    });
+    ({ slots: this.#slots, settler: this.#settler, intake: this.#intake } = this.#parts);
+    const { queues, sleepMs } = options;
+    const wake = (): void => this.#wake();
+    this.#control = new ControlWatch(control, connection.name, queues, sleepMs, clock, hub, services.report, wake);
+    hub.emit(new WorkerStarting(connection.name, this.queueList, options.given));
+    this.#settler.taking = true;
+    this.#state = 'running';
+    return true;
+  }
+
+  async #loop(): Promise<StopReason> {
+    const { options, services } = this;
+    for (;;) {
+      this.#alarm.heed();
+      if (this.#control.due) await this.#control.look();
+      const reason = this.#reasonToStop();
+      if (reason) return reason;
+      const paused = this.#isPaused();
+      const left = options.maxJobs > 0 ? options.maxJobs - this.#tally.taken : Infinity;
+      const room = Math.min(this.#slots.room, left);
+      if (!paused && room <= 0) {
+        await this.#sleep(LONGEST_NAP_MS);
+        continue;
+      }
+      if (paused || (services.hub.heard(Looping) && !(await this.#looping()))) {
+        this.#state = 'paused';
+        await this.#sleep(options.sleepMs > 0 ? options.sleepMs : 1_000);
+        // A pause is no reason to wait: a worker that ends when there is nothing to do ends (BEHAVIOUR trap 8).
+        this.#idle = this.#slots.empty;
+        continue;
+      }
+      this.#state = 'running';
+      const { jobs, waited } = await this.#ask(room);
+      if (this.#interrupted && jobs.length > 0) {
+        this.#giveBack(jobs);
+      } else {
+        this.#tally.taken += jobs.length;
+        this.#slots.add(jobs);
+      }
+      this.#idle = waited && jobs.length === 0 && this.#slots.empty && this.#settler.open === 0;
+      if (waited && jobs.length === 0 && !this.#lostConnection) {
+        if (services.hub.heard(WorkerIdle)) {
+          services.hub.emit(new WorkerIdle(this.connectionName, this.queueList, options.given));
+        }
+        // Nothing is due, something runs, and a look that may not wait would come round at once.
+        if (options.stopWhenEmpty && !this.#idle) await this.#alarm.nap(options.sleepMs || 1_000);
+      }
+    }
+  }
+
+  async #ask(room: number): Promise<{ jobs: readonly ReservedJob[]; waited: boolean }> {
+    const { services, options } = this;
+    if (services.hub.heard(JobPopping)) services.hub.emit(new JobPopping(this.connectionName, this.queueList));
+    try {
+      // Told to stop or pause since the loop last looked: it must look again before it waits.
+      if (this.#alarm.urgent) return { jobs: [], waited: false };
+      const taken = await this.#intake.take(this.#openQueues(), room, this.#waitMs());
+      this.#failures = 0;
+      // One turn of the event loop for everyone else: a store that answers at once would never let go of it.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      return taken;
+    } catch (error) {
+      services.report('The store could not be asked for jobs; trying again', error);
+      this.#lostConnection = options.stopOnLostConnection;
+      await this.#sleep(backoffMs(this.#failures++, 100, 3_000));
+      // No answer is not an empty queue.
+      return { jobs: [], waited: false };
+    }
+  }
+
+  #waitMs(): number {
+    const { options, services } = this;
+    if (options.stopWhenEmpty) return 0;
+    const now = services.clock.now();
+    let wait = services.connection.blockForMs ?? options.sleepMs;
+    if (options.maxTimeMs > 0) wait = Math.min(wait, this.#tally.since + options.maxTimeMs - now);
+    // What still runs is something to do: the wait for an empty queue begins when it has ended.
+    if (options.stopWhenEmptyForMs > 0 && this.#slots.empty && this.#settler.open === 0)
+      wait = Math.min(wait, this.#tally.quietSince + options.stopWhenEmptyForMs - now);
+    return Math.max(1, wait);
+  }
+
+  #isPaused(): boolean {
+    if (this.options.force) return false;
+    return this.#signalPaused || this.#control.allPaused || this.#openQueues().length === 0;
+  }
+
+  #looping(): Promise<boolean> {
+    const { hub, clock } = this.services;
+    const event = new Looping(this.connectionName, this.queueList, this.options.given);
+    return askLooping(event, hub, this.#alarm, clock);
+  }
+
+  #openQueues(): readonly string[] {
+    return this.options.force ? this.options.queues : this.#control.open;
+  }
+
+  #reasonToStop(): StopReason | undefined {
+    const now = this.services.clock.now();
+    return stopReason(
+      {
+        lostConnection: this.#lostConnection,
+        interrupted: this.#interrupted,
+        stuck: this.#stuck,
+        residentMb,
+        restarted: this.#control.restarted,
+        idle: this.#idle,
+        idleForMs: now - this.#tally.quietSince,
+        elapsedMs: now - this.#tally.since,
+        // Those that wait for a slot are still to come.
+        taken: this.#tally.taken - this.#slots.waiting,
+      },
+      this.options,
+    );
+  }
+
+  #count(end: AttemptEnd): void {
+    this.#tally.count(end, this.services.clock.now());
+    if (end.stuck) {
+      this.#stuck = true;
+      this.#slots.hold();
+    }
+  }
+
+  #giveBack(jobs: readonly ReservedJob[]): void {
+    for (const job of jobs) void this.#settler.add({ kind: 'release', job, delayMs: 0, countAttempt: false });
+  }
+
+  /** Waits for what runs; hands back what does not end in time. */
+  async #end(reason: StopReason): Promise<void> {
+    this.#state = 'stopping';
+    this.#slots.hold();
+    this.#settler.taking = false;
+    this.#giveBack(this.#slots.takeWaiting());
+    const { clock } = this.services;
+    this.#drain = new Drain(this.#slots, this.#settler, this.#alarm, this.#forced, this.options.graceMs, clock);
+    if (this.#interrupted || reason === 'lost_connection') this.#drain.hurry();
+    await this.#drain.run();
+  }
+
+  #ended(reason: StopReason): StopReason {
+    const { processed, lastJobDate } = this.#tally;
+    const stopping = new WorkerStopping(
+      exitCodeOf(reason),
+      reason,
+      processed,
+      lastJobDate,
+      this.options.given,
+      residentMb(),
+    );
+    this.services.hub.emit(stopping);
+    return reason;
+  }
+
+  /** No claim comes soon, so what is to be handed in goes by itself. */
+  async #sleep(ms: number): Promise<void> {
+    this.#settler.taking = false;
+    await this.#alarm.nap(ms);
+    this.#settler.taking = true;
+  }
+
+  #wake(): void {
+    this.#alarm.tell();
+    this.#intake?.interrupt();
+  }
+}

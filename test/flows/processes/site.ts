@@ -1,0 +1,217 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'libsql';
+import type { Line } from '../../fixtures/processes/ledger.js';
+import type { Answer, Order, Wanted } from '../../fixtures/processes/producer.js';
+import { buildFixture } from '../../support/build-fixture.js';
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly err: string;
+  /** Milliseconds since the signal that `end()` sent. */
+  readonly took: number;
+}
+
+/** Another Node for the processes than the tests' own: `QUEUE_TEST_NODE=/path/to/node`. */
+const NODE = process.env['QUEUE_TEST_NODE'] ?? process.execPath;
+/** How long anything that must happen may take on a busy machine. */
+const PATIENCE_MS = 30_000;
+
+/** A process of Node that belongs to a site. */
+export class Child {
+  err = '';
+  readonly ended: Promise<Omit<Ended, 'took'>>;
+  readonly #process: ChildProcess;
+
+  constructor(process: ChildProcess) {
+    this.#process = process;
+    process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.err += text));
+    this.ended = new Promise((resolve, reject) => {
+      process.once('error', reject);
+      process.once('close', (code, signal) => resolve({ code, signal, err: this.err }));
+    });
+  }
+
+  get running(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
+  /** Sends a signal; tells how the process ended, and how long that took. */
+  async end(signal: NodeJS.Signals): Promise<Ended> {
+    const at = performance.now();
+    this.kill(signal);
+    const ended = await this.ended;
+    return { ...ended, took: performance.now() - at };
+  }
+
+  /** The next message. */
+  message<T>(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#process.once('message', resolve as (message: unknown) => void);
+      void this.ended.then(({ err }) => reject(new Error(`The process ended:\n${err}`)));
+    });
+  }
+
+  send(message: Order): void {
+    this.#process.send(message);
+  }
+}
+
+/** A producer that takes orders. */
+export class Producer {
+  constructor(readonly child: Child) {}
+
+  order(order: Order): Promise<Answer> {
+    const answer = this.child.message<Answer>();
+    this.child.send(order);
+    return answer;
+  }
+
+  /** The ids of the jobs, all of which must have been taken. */
+  async dispatch(...jobs: Wanted[]): Promise<readonly string[]> {
+    const { ids, errors } = await this.order({ kind: 'dispatch', jobs });
+    if (errors.length > 0) throw new Error(errors.join('\n'));
+    return ids;
+  }
+}
+
+/** A folder with a store, a ledger, and processes that share them. */
+export class Site {
+  readonly folder = mkdtempSync(join(tmpdir(), 'nestjs-queue-site-'));
+  readonly #children: Child[] = [];
+
+  private constructor(
+    private readonly fixture: string,
+    private readonly env: Readonly<Record<string, string>>,
+  ) {}
+
+  static async open(env: Readonly<Record<string, string>> = {}): Promise<Site> {
+    const { folder } = await buildFixture('processes', 'test/fixtures/processes');
+    return new Site(folder, env);
+  }
+
+  /** Starts a script of the fixture. */
+  start(
+    script: string,
+    name: string,
+    args: readonly string[] = [],
+    options: { env?: object; node?: string[] } = {},
+  ): Child {
+    const { NODE_OPTIONS: _jest, NO_COLOR: _no, FORCE_COLOR: _force, ...inherited } = process.env;
+    const started = new Child(
+      fork(join(this.fixture, `${script}.js`), args, {
+        cwd: this.folder,
+        env: { ...inherited, ...this.env, ...options.env, LEDGER_NAME: name },
+        execPath: NODE,
+        execArgv: options.node ?? [],
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      }),
+    );
+    this.#children.push(started);
+    return started;
+  }
+
+  /** A worker that is at work. */
+  async worker(name: string, ...args: string[]): Promise<Child> {
+    const worker = this.start('worker', name, ['-q', ...args]);
+    await this.working(name, worker);
+    return worker;
+  }
+
+  /** Waits for the start of the worker of this name that was started last. */
+  async working(name: string, worker: Child): Promise<void> {
+    await this.until(`worker ${name} at work`, (lines) => {
+      if (!worker.running) throw new Error(`Worker ${name} ended:\n${worker.err}`);
+      return lines.some((line) => line.by === name && line.what === 'worker-starting');
+    });
+  }
+
+  async producer(name = 'producer', env: object = {}): Promise<Producer> {
+    const child = this.start('producer', name, [], { env });
+    await child.message();
+    return new Producer(child);
+  }
+
+  /** Another process has a write transaction open for so long. */
+  async held(ms: number): Promise<Child> {
+    const child = this.start('hold', 'holder', [join(this.folder, 'queue.sqlite'), String(ms)]);
+    await child.message();
+    return child;
+  }
+
+  lines(what?: string, id?: string): readonly Line[] {
+    let text: string;
+    try {
+      text = readFileSync(join(this.folder, 'ledger'), 'utf8');
+    } catch {
+      return [];
+    }
+    return text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Line)
+      .filter((line) => (what === undefined || line.what === what) && (id === undefined || line.id === id));
+  }
+
+  /** Waits until the ledger shows it. */
+  async until(
+    expected: string,
+    shown: (lines: readonly Line[]) => boolean,
+    ms = PATIENCE_MS,
+  ): Promise<readonly Line[]> {
+    const end = performance.now() + ms;
+    for (;;) {
+      const lines = this.lines();
+      if (shown(lines)) return lines;
+      if (performance.now() > end) {
+        const tail = lines.slice(-30).map((line) => JSON.stringify(line));
+        throw new Error(`Not within ${ms} ms: ${expected}. The ledger ends so:\n${tail.join('\n')}\n${this.#told()}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** The first line of this kind about this job, once it is there. */
+  async seen(what: string, id: string, by?: string): Promise<Line> {
+    const lines = await this.until(`${what} of ${id}`, (all) => all.some(is));
+    function is(line: Line): boolean {
+      return line.what === what && line.id === id && (by === undefined || line.by === by);
+    }
+    return lines.find(is)!;
+  }
+
+  rows<T = Record<string, unknown>>(sql: string): readonly T[] {
+    const database = new Database(join(this.folder, 'queue.sqlite'), { timeout: 5_000, readonly: true });
+    try {
+      return database.prepare(sql).all([]) as T[];
+    } finally {
+      database.close();
+    }
+  }
+
+  /** Nothing is left in the queue, and nothing has failed. */
+  left(): { jobs: number; failed: number } {
+    const [row] = this.rows<{ jobs: number; failed: number }>(
+      'SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM failed_jobs) AS failed',
+    );
+    return { jobs: row!.jobs, failed: row!.failed };
+  }
+
+  /** Ends every process of the site, and removes its folder. */
+  async close(): Promise<void> {
+    for (const child of this.#children) if (child.running) child.kill('SIGKILL');
+    await Promise.allSettled(this.#children.map((child) => child.ended));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #told(): string {
+    return this.#children.map((child) => child.err).join('');
+  }
+}

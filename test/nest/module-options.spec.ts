@@ -1,0 +1,73 @@
+import { describe, expect, it } from '@jest/globals';
+import { Test } from '@nestjs/testing';
+import {
+  getQueueConnectionToken,
+  Job,
+  QueueBus,
+  QueueModule,
+  UnknownConnectionError,
+  type QueueConnection,
+  type QueueModuleOptions,
+  type QueueOptionsFactory,
+} from 'nestjs-queue';
+
+@Job()
+class Routed {
+  handle(): void {}
+}
+
+const boot = (options: object) =>
+  Test.createTestingModule({ imports: [QueueModule.forRoot(options as QueueModuleOptions)] }).compile();
+
+describe('QueueModule options', () => {
+  it.each<[string, object, RegExp]>([
+    ['an unknown option', { deflt: 'memory' }, /no option "deflt".*There are: .*default/],
+    ['an unknown default', { default: 'nope' }, /\[nope\] queue connection has not been configured.*memory/],
+    ['a promise not kept yet', { signing: 'require' }, /signing: 'require' is not in this version yet/],
+    ['a schedule', { schedule: {} }, /schedule is not in this version yet/],
+  ])('refuses %s at boot, in one line', async (_, options, message) => {
+    const error = await boot(options).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(error?.message).toMatch(message);
+    expect(error?.message).not.toContain('\n');
+  });
+
+  it('refuses a route to a connection that is not there', async () => {
+    await expect(boot({ routes: [[Routed, { connection: 'nope' }]] })).rejects.toThrow(UnknownConnectionError);
+  });
+
+  it('takes options from a factory, a class, and an existing provider', async () => {
+    class Options implements QueueOptionsFactory {
+      createQueueOptions(): QueueModuleOptions {
+        return { default: 'null' };
+      }
+    }
+    const existing = { module: class Shared {}, providers: [Options], exports: [Options] };
+    for (const registration of [
+      QueueModule.forRootAsync({ useFactory: () => Promise.resolve({ default: 'null' }) }),
+      QueueModule.forRootAsync({ useClass: Options }),
+      QueueModule.forRootAsync({ imports: [existing], useExisting: Options }),
+      QueueModule.forRootAsync({
+        imports: [existing],
+        inject: [Options],
+        useFactory: (o: Options) => o.createQueueOptions(),
+      }),
+    ]) {
+      const app = await Test.createTestingModule({ imports: [registration] }).compile();
+      expect(await app.get(QueueBus).dispatch(new Routed())).toMatchObject({ connection: 'null', queue: 'default' });
+      expect(app.get<QueueConnection>(getQueueConnectionToken()).driver).toBe('null');
+      await app.close();
+    }
+    expect(() => QueueModule.forRootAsync({})).toThrow(/useFactory, useClass and useExisting/);
+  });
+
+  it('registers each connection as a provider', async () => {
+    const app = await boot({ connections: { mine: { driver: 'memory', queue: 'inbox' } } });
+    const mine = app.get<QueueConnection>(getQueueConnectionToken('mine'));
+    expect([mine.name, mine.driver]).toEqual(['mine', 'memory']);
+    expect(app.get<QueueConnection>(getQueueConnectionToken('sync')).driver).toBe('sync');
+    await app.close();
+  });
+});

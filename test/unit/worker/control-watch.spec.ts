@@ -1,0 +1,131 @@
+import { describe, expect, it } from '@jest/globals';
+import { EventHub } from '../../../lib/connections/event-hub.js';
+import type { ControlMarks, ControlStore } from '../../../lib/contracts/control-store.js';
+import {
+  QueuePaused,
+  QueuesResumed,
+  WorkerQueuePaused,
+  WorkerQueueResumed,
+} from '../../../lib/contracts/queue-events.js';
+import { FakeClock } from '../../../lib/testing/fake-clock.js';
+import { ControlWatch } from '../../../lib/worker/control-watch.js';
+
+function open() {
+  const clock = new FakeClock(0);
+  const hub = new EventHub(() => {});
+  const state: { marks: ControlMarks; reads: number; changes: number } = {
+    marks: { allPaused: false, paused: [] },
+    reads: 0,
+    changes: 0,
+  };
+  const store = {
+    read: () => {
+      state.reads += 1;
+      return Promise.resolve(state.marks);
+    },
+  } as unknown as ControlStore;
+  const reports: string[] = [];
+  const report = (message: string): void => void reports.push(message);
+  const events: object[] = [];
+  for (const type of [WorkerQueuePaused, WorkerQueueResumed]) hub.on(type, (event) => void events.push(event));
+  const watch = new ControlWatch(
+    store,
+    'memory',
+    ['high', 'low'],
+    3_000,
+    clock,
+    hub,
+    report,
+    () => void (state.changes += 1),
+  );
+  return { clock, hub, state, watch, events, reports, store };
+}
+
+describe('ControlWatch', () => {
+  it('asks at once, then at most once an interval', async () => {
+    const { clock, watch } = open();
+    expect(watch.due).toBe(true);
+    await watch.look();
+    expect(watch.due).toBe(false);
+    await clock.advance(2.9);
+    expect(watch.due).toBe(false);
+    await clock.advance(0.2);
+    expect(watch.due).toBe(true);
+  });
+
+  it('asks at once after a pause or resume by this process, and says so', async () => {
+    const { hub, watch, state } = open();
+    await watch.look();
+    hub.emit(new QueuePaused('memory', 'high', null));
+    expect(watch.due).toBe(true);
+    expect(state.changes).toBe(1);
+    await watch.look();
+    watch.stop();
+    hub.emit(new QueuesResumed());
+    expect(watch.due).toBe(false);
+    expect(state.changes).toBe(1);
+  });
+
+  it('closes paused queues, and tells each change once', async () => {
+    const { watch, state, events } = open();
+    expect(watch.open).toEqual(['high', 'low']);
+    state.marks = { allPaused: false, paused: ['high'] };
+    await watch.look();
+    await watch.look();
+    expect(watch.open).toEqual(['low']);
+    state.marks = { allPaused: true, paused: ['low'] };
+    await watch.look();
+    expect(watch.open).toEqual(['high']);
+    expect(watch.allPaused).toBe(true);
+    expect(events.map((one) => [one.constructor.name, (one as WorkerQueuePaused).queue])).toEqual([
+      ['WorkerQueuePaused', 'high'],
+      ['WorkerQueueResumed', 'high'],
+      ['WorkerQueuePaused', 'low'],
+    ]);
+  });
+
+  it.each([
+    [undefined, 'a', true],
+    ['a', 'a', false],
+    ['a', 'b', true],
+    ['b', 'a', true],
+    ['a', undefined, true],
+    [undefined, undefined, false],
+  ])('a mark of %p at the start and %p now: restarted %p', async (first, now, restarted) => {
+    const { watch, state } = open();
+    const marks = (restart?: string): ControlMarks => ({ allPaused: false, paused: [], ...(restart && { restart }) });
+    state.marks = marks(first);
+    expect(watch.restarted).toBe(false);
+    await watch.look();
+    expect(watch.restarted).toBe(false);
+    state.marks = marks(now);
+    await watch.look();
+    expect(watch.restarted).toBe(restarted);
+  });
+
+  it('goes by what it knew where the marks cannot be read', async () => {
+    const { watch, state, reports, store, clock } = open();
+    state.marks = { allPaused: false, paused: ['high'] };
+    await watch.look();
+    Object.assign(store, { read: () => Promise.reject(new Error('down')) });
+    await clock.advance(3);
+    await watch.look();
+    expect([watch.open, watch.due, reports.length]).toEqual([['low'], false, 1]);
+  });
+
+  it('without a store everything is open and nothing is due', async () => {
+    const { hub, clock } = open();
+    const watch = new ControlWatch(
+      undefined,
+      'x',
+      ['a'],
+      1,
+      clock,
+      hub,
+      () => {},
+      () => {},
+    );
+    await watch.look();
+    expect([watch.due, watch.restarted, watch.allPaused, watch.open]).toEqual([false, false, false, ['a']]);
+  });
+});
