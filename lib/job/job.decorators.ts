@@ -116,24 +116,24 @@ export function FailOnTimeout(): ClassDecorator {
   return policy(() => ({ failOnTimeout: true }));
 }
 
-/** At most one of its kind in the queue, from dispatch to its end. Its kind is the class and `uniqueId()`. */
+/** At most one of its kind in the queue, from dispatch to its end. Its kind is the class and `uniqueId()`. Not acted on by this version yet; the boot says so. */
 export function Unique(): ClassDecorator {
   return policy(() => ({ unique: { until: 'end' } }));
 }
 
-/** As `@Unique()`, at most so long; 0 is as long as the job lives. */
+/** As `@Unique()`, at most so long; 0 is as long as the job lives. Not acted on by this version yet; the boot says so. */
 export function UniqueFor(ttl: Duration): ClassDecorator {
   return policy(() => ({ unique: { until: 'end', ttlMs: durationMs(ttl, '@UniqueFor') } }));
 }
 
-/** As `@Unique()`, until its handler starts. */
+/** As `@Unique()`, until its handler starts. Not acted on by this version yet; the boot says so. */
 export function UniqueUntilProcessing(ttl?: Duration): ClassDecorator {
   return policy(() => ({
     unique: { until: 'start', ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, '@UniqueUntilProcessing') }) },
   }));
 }
 
-/** Runs once, `delay` after the last of a burst of dispatches; at the latest `maxWait` after the first. */
+/** Runs once, `delay` after the last of a burst of dispatches; at the latest `maxWait` after the first. Not acted on by this version yet; the boot says so. */
 export function DebounceFor(delay: Duration, options: { maxWait?: Duration } = {}): ClassDecorator {
   return policy(() => ({
     debounce: {
@@ -143,7 +143,7 @@ export function DebounceFor(delay: Duration, options: { maxWait?: Duration } = {
   }));
 }
 
-/** The job's fields travel encrypted. */
+/** The job's fields travel encrypted. This version cannot encrypt yet: a registered job that asks for it stops the boot. */
 export function Encrypted(): ClassDecorator {
   return policy(() => ({ encrypted: true }));
 }
@@ -174,7 +174,7 @@ export function Middleware(...middleware: (JobMiddleware | Type<JobMiddleware>)[
   };
 }
 
-/** Dispatches the job by a cron expression. */
+/** Dispatches the job by a cron expression. Not acted on by this version yet; the boot says so. */
 export function ScheduledJob(cron: string, options: ScheduleOptions = {}): ClassDecorator {
   return policy(() => ({ schedule: { cron, options } }));
 }

@@ -130,11 +130,24 @@ export class WorkerService {
   async #run(worker: Worker): Promise<StopReason> {
     this.#workers.add(worker);
     const off = this.parts.strays.listen();
+    const exiting = (): void => this.#left(worker);
+    process.on('exit', exiting);
     try {
       return await worker.run();
     } finally {
       off();
+      process.off('exit', exiting);
       this.#workers.delete(worker);
+    }
+  }
+
+  /** Something in this process called `process.exit()`: the jobs it cuts off are named while that can still be said. */
+  #left(worker: Worker): void {
+    for (const { context } of worker.attempts()) {
+      this.parts.report(
+        `${context.displayName} [${context.id}] was cut off by the end of its process`,
+        new Error('It runs again when its lease has run out. A job must not call process.exit().'),
+      );
     }
   }
 }

@@ -2,6 +2,7 @@ import type { EventHub } from '../connections/event-hub.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
 import { raiseAccepted, raiseEnded } from './attempt-events.js';
 import type { JobRunner } from './job-runner.js';
+import type { AttemptEnd } from './running-attempt.js';
 import type { RunOptions } from './run-options.js';
 
 const ONCE: RunOptions = {
@@ -28,10 +29,12 @@ export async function runInProcess(
   services: {
     runner: JobRunner;
     hub: EventHub;
-    failed: (end: Awaited<ReturnType<JobRunner['start']>['ended']>) => Promise<void>;
+    failed: (end: AttemptEnd) => Promise<void>;
   },
 ): Promise<unknown> {
-  const end = await services.runner.start(job, connection, ONCE).ended;
+  const attempt = services.runner.prepare(job, connection, ONCE);
+  services.runner.start(attempt);
+  const end = await attempt.ended;
   raiseEnded(end, services.hub);
   if (end.outcome.kind === 'failed') await services.failed(end);
   raiseAccepted(end, services.hub);

@@ -19,7 +19,8 @@ export interface RunnerServices extends RunServices<RunningAttempt> {
 export class JobRunner {
   constructor(private readonly services: RunnerServices) {}
 
-  start(reserved: ReservedJob, connection: string, options: RunOptions): RunningAttempt {
+  /** The attempt, not started yet: whoever holds it must be able to name it from its first moment. */
+  prepare(reserved: ReservedJob, connection: string, options: RunOptions): RunningAttempt {
     const { services } = this;
     let envelope: JobEnvelope | undefined;
     let unreadable: Error | undefined;
@@ -30,7 +31,7 @@ export class JobRunner {
     }
     const context = new AttemptContext(connection, reserved, envelope, services.context);
     const registered = envelope && services.registry.find(envelope.name);
-    const attempt = new RunningAttempt(
+    return new RunningAttempt(
       context,
       reserved,
       envelope,
@@ -40,9 +41,13 @@ export class JobRunner {
       options,
       services.clock.now(),
     );
-    if (services.hub.heard(JobPopped)) services.hub.emit(new JobPopped(connection, context));
-    if (services.hub.heard(JobProcessing)) services.hub.emit(new JobProcessing(connection, context));
+  }
+
+  start(attempt: RunningAttempt): void {
+    const { hub } = this.services;
+    const { context } = attempt;
+    if (hub.heard(JobPopped)) hub.emit(new JobPopped(context.connection, context));
+    if (hub.heard(JobProcessing)) hub.emit(new JobProcessing(context.connection, context));
     attempt.start();
-    return attempt;
   }
 }

@@ -44,7 +44,8 @@ export class Slots {
     private readonly clock: Clock,
     private readonly heartbeat: Heartbeat,
     private readonly deadlines: JobDeadlines,
-    private readonly begin: (reserved: ReservedJob) => RunningAttempt,
+    private readonly prepare: (reserved: ReservedJob) => RunningAttempt,
+    private readonly start: (attempt: RunningAttempt) => void,
     private readonly finish: (end: AttemptEnd, reserved: ReservedJob, settled: () => void) => Promise<void>,
     /** A slot has become free, or the last attempt is over. */
     private readonly changed: () => void,
@@ -100,10 +101,11 @@ export class Slots {
 
   #run(slot: Slot): void {
     this.#running.add(slot);
-    const attempt = this.begin(slot.reserved);
+    const attempt = this.prepare(slot.reserved);
     slot.attempt = attempt;
     this.deadlines.add(attempt);
     void attempt.ended.then((end) => this.#ended(slot, attempt, end));
+    this.start(attempt);
   }
 
   #ended(slot: Slot, attempt: RunningAttempt, end: AttemptEnd): void {

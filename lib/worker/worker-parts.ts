@@ -56,7 +56,8 @@ export function workerParts(
     clock,
     heartbeat,
     deadlines,
-    (reserved) => runner.start(reserved, connection.name, runOptions),
+    (reserved) => runner.prepare(reserved, connection.name, runOptions),
+    (attempt) => runner.start(attempt),
     (end, reserved, settled) => {
       worker.ended(end);
       return finisher.finish(end, reserved, settled);

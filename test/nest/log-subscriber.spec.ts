@@ -9,6 +9,11 @@ import {
   JobReleasedAfterException,
   JobTimedOut,
   QueueFailedOver,
+  WorkerInterrupted,
+  WorkerPausing,
+  WorkerQueuePaused,
+  WorkerQueueResumed,
+  WorkerResuming,
   WorkerStarting,
   WorkerStopping,
 } from '../../lib/contracts/queue-events.js';
@@ -69,11 +74,28 @@ describe('LogSubscriber', () => {
 
   it('writes a worker’s start and end; what goes well is not written', () => {
     hub.emit(new WorkerStarting('db', 'high,default', {}));
+    hub.emit(new WorkerStarting('db', 'low', { concurrency: 20 }));
     hub.emit(new JobProcessed('db', job()));
     hub.emit(new WorkerStopping(0, 'interrupted', 1, null, {}, 80));
     expect(lines).toEqual([
-      'log Worker started on db, queue high,default.',
+      `log Worker started on db, queue high,default, concurrency 1, pid ${process.pid}.`,
+      `log Worker started on db, queue low, concurrency 20, pid ${process.pid}.`,
       'log Worker stopped (interrupted, exit code 0) after 1 job.',
+    ]);
+  });
+
+  it('writes what pauses a worker and what ends it', () => {
+    hub.emit(new WorkerPausing('db', 'high,low'));
+    hub.emit(new WorkerResuming('db', 'high,low'));
+    hub.emit(new WorkerQueuePaused('db', 'high'));
+    hub.emit(new WorkerQueueResumed('db', 'high'));
+    hub.emit(new WorkerInterrupted('SIGTERM', 'db', 'high,low'));
+    expect(lines).toEqual([
+      'log Worker on db, queue high,low is paused: it takes no job until it is told to go on.',
+      'log Worker on db, queue high,low goes on.',
+      'log Queue high of db is paused: the worker takes no job from it.',
+      'log Queue high of db is worked again.',
+      'log SIGTERM: the worker on db, queue high,low ends after its running jobs.',
     ]);
   });
 

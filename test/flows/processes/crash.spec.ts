@@ -40,6 +40,7 @@ describe('a worker that dies', () => {
     const leaving = await site.worker('leaving');
     const [id] = await producer.dispatch(['Leaver']);
     expect(await leaving.ended).toMatchObject({ code: 0 });
+    expect(leaving.err).toContain(`Leaver [${id}] was cut off by the end of its process`);
     const leftAt = Date.now();
     await site.worker('living');
     const again = await site.seen('start', id!, 'living');

@@ -39,12 +39,12 @@ function open(size: number, prefetch = 0, restMs = 0) {
     heartbeat,
     new JobDeadlines(0, clock),
     ({ id }) => {
-      began.push(id);
       const end = deferred<AttemptEnd>();
       ends.set(id, (kind = 'done') => end.resolve({ outcome: { kind } } as AttemptEnd));
-      const context = { displayName: id, abort: () => void aborted.push(id) };
+      const context = { id, displayName: id, abort: () => void aborted.push(id) };
       return { deadline: Infinity, ended: end.promise, context } as unknown as RunningAttempt;
     },
+    ({ context }) => void began.push(context.id),
     (_end, { id }, answered) => {
       const finish = deferred();
       finishing.set(id, finish);

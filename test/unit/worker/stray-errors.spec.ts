@@ -4,9 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { RunningAttempt } from '../../../lib/worker/running-attempt.js';
 import { StrayErrors } from '../../../lib/worker/stray-errors.js';
 
-function open(unownedIsDealtWith = true) {
+function open(unownedIsDealtWith = true, source = new EventEmitter()) {
   const storage = new AsyncLocalStorage<RunningAttempt>();
-  const source = new EventEmitter();
   const late: unknown[] = [];
   const unowned: unknown[] = [];
   const strays = new StrayErrors(
@@ -61,6 +60,17 @@ describe.each(['unhandledRejection', 'uncaughtException'])('a stray %s', (event)
     source.on(event, (error) => theirs.push(error));
     source.emit(event, 'theirs');
     expect(theirs).toEqual(['theirs']);
+  });
+
+  it('is seen to once where several modules of a process run workers', () => {
+    const first = open(false);
+    const second = open(true, first.source);
+    first.strays.listen();
+    second.strays.listen();
+    second.storage.run(second.attempt(), () => first.source.emit(event, 'of the second'));
+    expect([first.unowned, second.unowned, second.charged]).toEqual([[], [], ['of the second']]);
+    first.source.emit(event, 'nobody’s');
+    expect([first.unowned, second.unowned]).toEqual([['nobody’s'], ['nobody’s']]);
   });
 
   it('is listened for only while a worker runs', () => {
