@@ -9,6 +9,8 @@ export interface QueueCommand<Options extends object = object> {
   readonly summary: string;
   /** Arguments of example calls, beginning behind the command's name. */
   readonly examples: readonly string[];
+  /** It runs the application's jobs: the application's log is shown as the application writes it. */
+  readonly runsJobs?: true;
   /** Adds its own arguments and options. */
   configure?(command: Command): void;
   /** The exit code; nothing is 0. What it throws is printed, and ends in 1. */

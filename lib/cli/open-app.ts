@@ -4,7 +4,7 @@ import type { WorkerService } from '../nest/worker.service.js';
 import type { FailedJobs } from '../operations/failed-jobs.js';
 import { CommandError } from './command-error.js';
 import type { AppModule } from './find-app.js';
-import type { OutputOptions } from './output.js';
+import type { LogOptions } from './stderr-logger.js';
 
 /** The booted application, as far as commands need it. */
 export interface OpenApp {
@@ -22,7 +22,7 @@ const LONGEST_CLOSE_MS = 5_000;
  *
  * @throws CommandError where the application has no QueueModule; whatever its own boot throws
  */
-export async function openApp(module: AppModule, options: OutputOptions): Promise<OpenApp> {
+export async function openApp(module: AppModule, options: LogOptions): Promise<OpenApp> {
   // Nest is large: `--help` and a mistyped option must not wait for it.
   const [{ NestFactory }, { StderrLogger }, services] = await Promise.all([
     import('@nestjs/core'),

@@ -53,7 +53,8 @@ async function runCommand(
 ): Promise<number> {
   const given = parsed.optsWithGlobals<GlobalOptions>();
   let opening: Promise<OpenApp> | undefined;
-  const open = async (): Promise<OpenApp> => (options.open ?? openApp)(await options.module(given.app), output.options);
+  const log = { ...output.options, runsJobs: command.runsJobs };
+  const open = async (): Promise<OpenApp> => (options.open ?? openApp)(await options.module(given.app), log);
   try {
     const code = await command.run({
       args: parsed.processedArgs,
@@ -86,7 +87,7 @@ function build(options: ProgramOptions, run: Run): Command {
     .exitOverride()
     .option('--json', 'print JSON')
     .option('-q, --quiet', 'print nothing but errors, and what --json prints')
-    .option('-v, --verbose', "print more: Nest's log, and the stack of an error");
+    .option('-v, --verbose', "print more: Nest's own log, and the stack of an error");
   if (options.findsApp) {
     program.option('--app <file>', 'the built file of the application module; file#Export where it has several');
   }

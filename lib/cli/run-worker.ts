@@ -3,7 +3,7 @@ import { endProcess, unquoted } from './queue-cli.js';
 
 /**
  * A worker process of one application, with the arguments of `queue:work`: `src/worker.ts` is `await runWorker(AppModule)`, and
- * `nest start --entryFile worker -- redis --queue=high,default --tries=3` starts it. Boots the application without HTTP, stops on
+ * `nest start --entryFile worker -- database --queue=high,default --tries=3` starts it. Boots the application without HTTP, stops on
  * SIGTERM, SIGINT and SIGQUIT after its jobs, and ends the process: 0 is done, 1 is an error or a job that could not be stopped, 12
  * is `--memory`.
  *

@@ -2,27 +2,56 @@ import { ConsoleLogger, type LogLevel } from '@nestjs/common';
 import type { OutputOptions } from './output.js';
 import { mayColour } from './style.js';
 
+export interface LogOptions extends OutputOptions {
+  /** Shows the application's log, not its warnings and errors alone. */
+  readonly runsJobs?: boolean;
+}
+
+/** Contexts under which Nest tells of its boot. Without `-v` their warnings and errors alone are shown. */
+const OF_NESTS_BOOT = new Set([
+  'NestFactory',
+  'NestApplication',
+  'NestApplicationContext',
+  'NestMicroservice',
+  'InstanceLoader',
+  'LazyModuleLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'WebSocketsController',
+  'GraphQLModule',
+]);
+const ALWAYS_SHOWN = new Set<LogLevel>(['warn', 'error', 'fatal']);
+
 /**
- * Nest's logger for commands: everything on stderr, so that stdout holds nothing but results. Warnings and errors; all of it with
- * `-v`, errors alone with `--quiet`.
+ * Nest's logger for commands: everything on stderr, so that stdout holds nothing but results. Warnings and errors; of a command that
+ * runs jobs every level that Nest prints by default, but for the lines of Nest's boot. All of it with `-v`, errors alone with `--quiet`.
  */
 export class StderrLogger extends ConsoleLogger {
-  constructor(options: OutputOptions) {
-    super({ logLevels: levels(options), colors: mayColour(process.stderr.isTTY === true, process.env) });
+  private readonly showsBoot: boolean;
+
+  constructor(options: LogOptions) {
+    const logLevels = levels(options);
+    super({ ...(logLevels && { logLevels }), colors: mayColour(process.stderr.isTTY === true, process.env) });
+    this.showsBoot = options.verbose === true;
   }
 
   protected override printMessages(
     messages: unknown[],
     context?: string,
-    logLevel?: LogLevel,
+    logLevel: LogLevel = 'log',
     _stream?: 'stdout' | 'stderr',
-    errorStack?: unknown,
+    ...rest: unknown[]
   ): void {
-    super.printMessages(messages, context, logLevel, 'stderr', errorStack);
+    if (!this.showsBoot && OF_NESTS_BOOT.has(context ?? '') && !ALWAYS_SHOWN.has(logLevel)) return;
+    // What follows the stream differs between the releases of Nest.
+    const print = super.printMessages.bind(this) as (...args: unknown[]) => void;
+    print(messages, context, logLevel, 'stderr', ...rest);
   }
 }
 
-function levels(options: OutputOptions): LogLevel[] {
-  if (options.verbose) return ['verbose', 'debug', 'log', 'warn', 'error', 'fatal'];
-  return options.quiet ? ['error', 'fatal'] : ['warn', 'error', 'fatal'];
+/** Nothing: Nest's own defaults. */
+function levels({ verbose, quiet, runsJobs }: LogOptions): LogLevel[] | undefined {
+  if (verbose) return ['verbose', 'debug', 'log', 'warn', 'error', 'fatal'];
+  if (quiet) return ['error', 'fatal'];
+  return runsJobs ? undefined : ['warn', 'error', 'fatal'];
 }

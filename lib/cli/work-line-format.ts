@@ -2,11 +2,15 @@ import { toError } from '../support/error-text.js';
 import { clean, columnsOf, withoutSecrets, type Colour, type Paint } from './style.js';
 import type { LineStatus, WorkLine } from './work-lines.js';
 
-const WORDS: Readonly<Record<LineStatus, readonly [word: string, colour: Colour]>> = {
+type Word = readonly [word: string, colour: Colour];
+
+const RELEASED: Word = ['RELEASED', 'yellow'];
+const WORDS: Readonly<Record<LineStatus, Word>> = {
   starting: ['RUNNING', 'yellow'],
   success: ['DONE', 'green'],
   released_after_exception: ['FAIL', 'yellow'],
   failed: ['FAIL', 'red'],
+  released: RELEASED,
   lease_lost: ['LOST', 'yellow'],
   paused: ['PAUSED', 'yellow'],
   resumed: ['RESUMED', 'green'],
@@ -35,7 +39,8 @@ export function textLine(line: WorkLine, { columns, paint, verbose, now = new Da
     verbose && memory !== undefined && line.status !== 'starting' ? `${Math.round(memory)}MB` : '',
     line.ms === undefined ? '' : runtime(line.ms),
   ];
-  const [word, colour] = WORDS[line.status];
+  // Released by hand the attempt went well, and yet the job is not done.
+  const [word, colour] = line.status === 'success' && line.result === 'released' ? RELEASED : WORDS[line.status];
 
   const left = [time, subject, ...details].filter((text) => text !== '');
   const right = [...measures, word].filter((text) => text !== '');

@@ -11,9 +11,18 @@ import {
   WorkerQueueResumed,
   type QueueEventType,
 } from '../contracts/queue-events.js';
+import { WorkerStoppingError } from '../worker/worker-errors.js';
 
 export type LineStatus =
-  'starting' | 'success' | 'released_after_exception' | 'failed' | 'lease_lost' | 'paused' | 'resumed';
+  | 'starting'
+  | 'success'
+  /** Handed back, since the worker had to end. */
+  | 'released'
+  | 'released_after_exception'
+  | 'failed'
+  | 'lease_lost'
+  | 'paused'
+  | 'resumed';
 
 /** One thing that a worker has to tell: of a job, or of a queue. */
 export interface WorkLine {
@@ -74,7 +83,9 @@ export function workLines(listen: Listen, print: (line: WorkLine) => void, now =
     listen(JobAttempted, (event) => {
       const attempt = running.get(keyOf(event));
       running.delete(keyOf(event));
-      if (attempt) ended(event, attempt, attempt.status);
+      if (!attempt) return;
+      const handedBack = event.error instanceof WorkerStoppingError && attempt.result === 'released';
+      ended(event, handedBack ? { ...attempt, status: 'released' } : attempt, attempt.status);
     }),
     listen(WorkerQueuePaused, (event) => print({ ...queueOf(event), status: 'paused' })),
     listen(WorkerQueueResumed, (event) => print({ ...queueOf(event), status: 'resumed' })),

@@ -70,9 +70,10 @@ export function addWorkerFlags(command: Command): void {
     .option('--max-stalls <n>', 'how many workers may die with a job before it fails (default: 3)', whole)
     .option('--prefetch <n>', "jobs to hold beyond the free places (default: the connection's, else 0)", whole)
     .option('--unknown-job-tries <n>', 'tries of a job that no class is known for (default: 3)', wholeNumber(1))
-    .option('--no-watchdog', 'run without the thread that ends a blocked process')
     .option('--stop-on-lost-connection', 'end when the store goes away, instead of reconnecting')
     .option('--force', 'work through every pause')
+    // There is no thread that ends a blocked process in this version, so there is nothing to switch off.
+    .addOption(new Option('--no-watchdog', 'without effect').hideHelp())
     .addOption(new Option('--daemon', 'deprecated: a worker always stays').hideHelp())
     .addOption(new Option('--delay <times>', 'deprecated: use --backoff').argParser(durations).hideHelp());
 }

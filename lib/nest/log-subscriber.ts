@@ -7,6 +7,11 @@ import {
   JobReleasedAfterException,
   JobTimedOut,
   QueueFailedOver,
+  WorkerInterrupted,
+  WorkerPausing,
+  WorkerQueuePaused,
+  WorkerQueueResumed,
+  WorkerResuming,
   WorkerStarting,
   WorkerStopping,
   type QueueEventType,
@@ -26,7 +31,7 @@ const REMEMBERED = 1_000;
 
 /**
  * The queue's log, under the context `Queue`: the only place that writes it. Failures are errors, further tries, timeouts and lost leases
- * warnings, with the stack at debug level. Never what a job carries.
+ * warnings, with the stack at debug level; a worker's start, pauses and end are at log level. Never what a job carries.
  */
 export class LogSubscriber {
   readonly #said = new Map<string, number>();
@@ -68,14 +73,32 @@ export class LogSubscriber {
     events.on(QueueFailedOver, ({ connectionName, error }) => {
       this.outage(`Connection ${connectionName} did not take a job, the next one is tried: ${errorLine(error)}`);
     });
-    events.on(WorkerStarting, ({ connectionName, queue }) => {
-      this.logger.log(oneLine(`Worker started on ${connectionName}, queue ${queue}.`));
+    this.#workers(events);
+  }
+
+  #workers(events: EventSource): void {
+    const say = (line: string): void => this.logger.log(oneLine(line));
+    events.on(WorkerStarting, ({ connectionName, queue, options: { concurrency = 1 } }) => {
+      say(`Worker started on ${connectionName}, queue ${queue}, concurrency ${concurrency}, pid ${process.pid}.`);
+    });
+    events.on(WorkerInterrupted, ({ signal, connectionName, queue }) => {
+      say(`${signal}: the worker on ${connectionName}, queue ${queue} ends after its running jobs.`);
+    });
+    events.on(WorkerPausing, ({ connectionName, queue }) => {
+      say(`Worker on ${connectionName}, queue ${queue} is paused: it takes no job until it is told to go on.`);
+    });
+    events.on(WorkerResuming, ({ connectionName, queue }) =>
+      say(`Worker on ${connectionName}, queue ${queue} goes on.`),
+    );
+    events.on(WorkerQueuePaused, ({ connectionName, queue }) => {
+      say(`Queue ${queue} of ${connectionName} is paused: the worker takes no job from it.`);
+    });
+    events.on(WorkerQueueResumed, ({ connectionName, queue }) => {
+      say(`Queue ${queue} of ${connectionName} is worked again.`);
     });
     events.on(WorkerStopping, ({ reason, status, jobsProcessed }) => {
-      this.logger.log(
-        oneLine(
-          `Worker stopped (${reason}, exit code ${status}) after ${jobsProcessed} ${jobsProcessed === 1 ? 'job' : 'jobs'}.`,
-        ),
+      say(
+        `Worker stopped (${reason}, exit code ${status}) after ${jobsProcessed} ${jobsProcessed === 1 ? 'job' : 'jobs'}.`,
       );
     });
   }

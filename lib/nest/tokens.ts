@@ -13,7 +13,7 @@ export function getQueueConnectionToken(name?: string): string {
   return name === undefined ? 'QueueConnection' : `QueueConnection:${name}`;
 }
 
-/** Injects a connection: `@InjectQueueConnection('redis') redis: QueueConnection`. */
+/** Injects a connection: `@InjectQueueConnection('reports') reports: QueueConnection`. */
 export function InjectQueueConnection(name?: string): PropertyDecorator & ParameterDecorator {
   return Inject(getQueueConnectionToken(name));
 }

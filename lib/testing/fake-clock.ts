@@ -12,8 +12,8 @@ const SETTLING_ROUNDS = 10;
 const nextRound = setImmediate;
 
 /**
- * A clock that stands still until it is told to move. Installed in a testing module it drives dispatch, delays, backoff, limits,
- * leases and locks.
+ * A clock that stands still until it is told to move. Handed to a store in `BackendContext.clock` it drives delays, leases, limits and
+ * locks there.
  */
 export class FakeClock implements Clock {
   #now: number;

@@ -37,6 +37,9 @@ async function dispatch(...jobs: readonly (readonly string[])[]): Promise<{ id: 
   return JSON.parse(ended.out) as { id: string; queue: string }[];
 }
 
+/** What the jobs of the fixture write themselves, without the log around it. */
+const greeted = (text: string): string[] => text.match(/^(?:Hello \w+|dozing|woke)$/gm) ?? [];
+
 const lines = (text: string): Record<string, unknown>[] =>
   text
     .trimEnd()
@@ -163,12 +166,51 @@ describe('queue:work', () => {
     expect(err).toContain('Nest');
   }, 30_000);
 
+  it('lets the application’s own log through on stderr, without the lines of Nest’s boot', async () => {
+    await dispatch(['Chat', 'Ada']);
+    const { code, out, err } = await run('queue:work', '--stop-when-empty', '--json', '--concurrency=3');
+    expect([code, lines(out).length]).toEqual([0, 2]);
+    const logged = [...err.matchAll(/ (LOG|WARN|ERROR|DEBUG|VERBOSE|FATAL) \[(\w+)\] (.*)$/gm)].map((one) =>
+      one.slice(1),
+    );
+    expect(logged).toEqual([
+      ['LOG', 'Queue', expect.stringMatching(/^Worker started on database, queue default, concurrency 3, pid \d+\.$/)],
+      ['LOG', 'Chat', 'Ada says hello'],
+      ['DEBUG', 'Chat', 'Ada mutters'],
+      ['WARN', 'Chat', 'Ada warns'],
+      ['LOG', 'Queue', 'Worker stopped (empty, exit code 0) after 1 job.'],
+    ]);
+
+    await dispatch(['Chat', 'Bob']);
+    const quiet = await run('queue:work', '--stop-when-empty', '--quiet');
+    expect(quiet).toMatchObject({ code: 0, out: '', err: '' });
+    expect((await run('queue:failed')).err).toBe('');
+  }, 30_000);
+
+  it('hands a job back that its grace is too short for', async () => {
+    await dispatch(['Doze', '20000']);
+    const worker = bin('queue:work', '--grace=0.2', '--json');
+    await worker.printed('dozing');
+    const { out } = await worker.end('SIGTERM');
+    expect(lines(out).map((line) => [line.status, line.result])).toEqual([
+      ['starting', undefined],
+      ['released', 'released'],
+    ]);
+  }, 30_000);
+
+  it('says that nothing is queued on a connection that keeps no jobs', async () => {
+    const { code, err } = await run('queue:work', 'sync', '--stop-when-empty');
+    expect(code).toBe(0);
+    expect(err).toContain('keeps no jobs');
+    expect((await run('queue:work', '--help')).out).not.toMatch(/watchdog|redis/);
+  }, 30_000);
+
   it('works queues in the order they are named in, and --once only one job', async () => {
     await dispatch(['Greet', 'low', 'low'], ['Greet', 'high', 'high']);
     const once = await run('queue:work', '--queue=high,low', '--once');
-    expect([once.code, once.err]).toEqual([0, 'Hello high\n']);
+    expect([once.code, greeted(once.err)]).toEqual([0, ['Hello high']]);
     const rest = await run('queue:work', '--queue=high,low', '--max-jobs=1');
-    expect([rest.code, rest.err]).toEqual([0, 'Hello low\n']);
+    expect([rest.code, greeted(rest.err)]).toEqual([0, ['Hello low']]);
   }, 30_000);
 
   it('--memory ends it with 12', async () => {
@@ -211,7 +253,8 @@ describe('signals', () => {
     const worker = bin('queue:work');
     await worker.printed('dozing');
     const { code, out, err } = await worker.end('SIGTERM');
-    expect([code, err]).toEqual([0, 'dozing\nwoke\n']);
+    expect([code, greeted(err)]).toEqual([0, ['dozing', 'woke']]);
+    expect(err).toMatch(/Queue\] SIGTERM: the worker on database, queue default ends after its running jobs\.\n/);
     expect(out).toMatch(/ Doze \.+ .* DONE\n$/);
   }, 30_000);
 
@@ -222,9 +265,10 @@ describe('signals', () => {
     worker.kill('SIGINT');
     worker.kill('SIGTERM');
     await new Promise((resolve) => setTimeout(resolve, 1_300));
-    const { code, took } = await worker.end('SIGTERM');
+    const { code, took, out } = await worker.end('SIGTERM');
     expect(code).toBe(1);
     expect(took).toBeLessThan(4_000);
+    expect(out).toMatch(/ Doze \.+ .* RELEASED\n$/);
     const next = bin('queue:work', '--json');
     await next.printed('dozing');
     expect(lines(next.out)[0]).toMatchObject({ job: 'Doze', status: 'starting', attempts: 1 });

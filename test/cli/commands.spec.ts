@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { FailedJob } from '../../lib/contracts/failed-job-store.js';
+import { UnknownConnectionError } from '../../lib/connections/connection-config.js';
 import type { OpenApp } from '../../lib/cli/open-app.js';
 import { runProgram } from '../../lib/cli/program.js';
 import { Recorder } from './recorder.js';
@@ -84,6 +85,19 @@ describe('queue:failed', () => {
     expect(app.failed.all).toHaveBeenCalledWith({ queue: 'billing', connection: 'redis', limit: 5 });
   });
 
+  it('refuses a connection that is not there', async () => {
+    const app = fakes();
+    app.manager.connection.mockImplementation(() => {
+      throw new UnknownConnectionError('nope', ['database', 'memory']);
+    });
+    const { code, out, err } = await run('queue:failed --connection=nope', {}, app);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toBe(
+      'ERROR  The [nope] queue connection has not been configured.\n       There are: database, memory.\n',
+    );
+    expect(app.failed.all).not.toHaveBeenCalled();
+  });
+
   it('says that there are none', async () => {
     const app = fakes();
     app.failed.all.mockResolvedValue([]);
@@ -154,6 +168,12 @@ describe('deleting', () => {
     const { app, out } = await run('queue:flush --hours=0 --json');
     expect(app.failed.flush).toHaveBeenCalledWith(0);
     expect(JSON.parse(out)).toEqual({ deleted: 7 });
+    expect((await run('queue:flush --hours=48')).out).toBe('Deleted 7 jobs that failed 48 hours ago or earlier.\n');
+    const one = fakes();
+    one.failed.flush.mockResolvedValue(1);
+    expect((await run('queue:flush --hours=1', {}, one)).out).toBe(
+      'Deleted 1 job that failed 1 hour ago or earlier.\n',
+    );
   });
 
   it('queue:clear', async () => {

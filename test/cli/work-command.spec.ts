@@ -24,7 +24,12 @@ afterEach(() => {
 });
 
 /** A worker that works one job and ends for the reason given. */
-async function run(args: string, terminal: { isTTY?: boolean; columns?: number }, reason: StopReason = 'empty') {
+async function run(
+  args: string,
+  terminal: { isTTY?: boolean; columns?: number },
+  reason: StopReason = 'empty',
+  driver = 'database',
+) {
   const listeners = new Map<unknown, ((event: never) => void)[]>();
   const emit = (event: object): void => listeners.get(event.constructor)?.forEach((one) => one(event as never));
   const end = (status: number, options: WorkerOptions): void => {
@@ -35,10 +40,12 @@ async function run(args: string, terminal: { isTTY?: boolean; columns?: number }
   };
   const app = {
     manager: {
+      connection: (name = driver) => ({ name, driver }),
       on: (type: unknown, listener: (event: never) => void) =>
         listeners.set(type, [...(listeners.get(type) ?? []), listener]),
     },
     worker: {
+      ownProcess: () => {},
       work: jest.fn(async (options: WorkerOptions) => (end(0, options), reason)),
       runNextJob: jest.fn(async (options: WorkerOptions) => (end(reason === 'timed_out' ? 1 : 0, options), true)),
     },
@@ -47,9 +54,9 @@ async function run(args: string, terminal: { isTTY?: boolean; columns?: number }
   const recorder = new Recorder(terminal);
   const list = args === '' ? [] : args.split(' ');
   const output = recorder.output({ json: list.includes('--json'), quiet: list.includes('-q') });
-  const open = async () => app as unknown as OpenApp;
+  const open = jest.fn(async (_module: unknown, _log: object) => app as unknown as OpenApp);
   const code = await runProgram(list, { name: 'worker', module: () => App, open, output, only: work });
-  return { code, out: recorder.out, worker: app.worker };
+  return { code, out: recorder.out, err: recorder.err, worker: app.worker, open };
 }
 
 describe('queue:work', () => {
@@ -72,6 +79,29 @@ describe('queue:work', () => {
     ['timed_out', 1],
   ])('ends for %s with %d', async (reason, code) => {
     expect((await run('', {}, reason)).code).toBe(code);
+  });
+
+  it('asks for the application’s log', async () => {
+    expect((await run('', {})).open).toHaveBeenCalledWith(App, expect.objectContaining({ runsJobs: true }));
+  });
+
+  it.each([
+    ['sync', /^The \[sync\] connection \(driver sync\) keeps no jobs: nothing is ever queued there/],
+    ['deferred', /keeps no jobs/],
+    ['null', /keeps no jobs/],
+    ['memory', /^The \[memory\] connection keeps its jobs in this process: no other process can send it any\./],
+  ])('says what is in vain on %s', async (driver, expected) => {
+    expect((await run('', {}, 'empty', driver)).err).toMatch(expected);
+    expect((await run('-q', {}, 'empty', driver)).err).toBe('');
+  });
+
+  it('has nothing to say of database', async () => {
+    expect((await run('', {})).err).toBe('');
+  });
+
+  it('takes --no-watchdog, and does not offer it', async () => {
+    expect((await run('--no-watchdog', {})).worker.work).toHaveBeenCalledWith({ watchdog: false });
+    expect(work.examples.join()).not.toContain('redis');
   });
 
   it('hands its options on', async () => {

@@ -14,6 +14,7 @@ import {
 import type { JobContext } from '../../lib/contracts/job-context.js';
 import { painted, plain } from '../../lib/cli/style.js';
 import { jsonLine, preciseTime, runtime, textLine } from '../../lib/cli/work-line-format.js';
+import { WorkerStoppingError } from '../../lib/worker/worker-errors.js';
 import { workLines, type Listen, type WorkLine } from '../../lib/cli/work-lines.js';
 
 function job(id = '6f1c', displayName = 'SendInvoice'): JobContext {
@@ -42,7 +43,7 @@ function told(...events: object[]): WorkLine[] {
 const error = new RangeError('no such invoice');
 
 describe('lines of a worker', () => {
-  it.each<[string, object[], Partial<WorkLine>]>([
+  it.each<[string, object[], Partial<WorkLine>, Error?]>([
     ['success', [new JobProcessed('db', job())], { status: 'success', result: 'deleted', error: undefined }],
     [
       'a release by hand',
@@ -65,8 +66,15 @@ describe('lines of a worker', () => {
       { status: 'failed', result: 'failed', error },
     ],
     ['a lost lease', [new JobLeaseLost('db', job())], { status: 'lease_lost', result: undefined }],
-  ])('%s: one at the start, one at the end', (_case, between, expected) => {
-    const lines = told(new JobProcessing('db', job()), ...between, new JobAttempted('db', job(), null));
+    [
+      'a job handed back at shutdown',
+      [new JobReleased('db', job(), 0)],
+      { status: 'released', result: 'released', error: undefined },
+      new WorkerStoppingError(),
+    ],
+  ])('%s: one at the start, one at the end', (_case, between, expected, attempted: Error | null = null) => {
+    const end = new JobAttempted('db', job(), attempted);
+    const lines = told(new JobProcessing('db', job()), ...between, end);
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatchObject({ status: 'starting', connection: 'db', queue: 'billing' });
     expect(lines[0]).not.toHaveProperty('ms');
@@ -124,8 +132,14 @@ describe('as text', () => {
     ['released_after_exception', /FAIL$/],
     ['failed', /FAIL$/],
     ['lease_lost', /LOST$/],
+    ['released', /RELEASED$/],
   ] as const)('ends with its outcome: %s', (status, expected) => {
     expect(textLine({ ...line, status }, { columns: 60, paint: plain, now })).toMatch(expected);
+  });
+
+  it('does not call a job done that was released by hand', () => {
+    const released = { ...line, result: 'released' } as const;
+    expect(textLine(released, { columns: 60, paint: plain, now })).toMatch(/ RELEASED$/);
   });
 
   it('names the queue that was paused', () => {

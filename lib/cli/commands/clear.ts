@@ -11,7 +11,7 @@ interface Options {
 export const clear: QueueCommand<Options> = {
   name: 'queue:clear',
   summary: 'delete all jobs of one or more queues',
-  examples: ['', 'redis --queue=emails,reports', '--force'],
+  examples: ['', 'database --queue=emails,reports', '--force'],
   configure(command) {
     command
       .argument('[connection]', "default: the application's default connection")

@@ -32,6 +32,8 @@ export const failed: QueueCommand<Options> = {
   async run({ options, output, open }) {
     const app = await open();
     const { queue, connection, limit } = options;
+    // A slip of the pen must not read as "none failed".
+    if (connection !== undefined) app.manager.connection(connection);
     const jobs = await answerWithin(app.failed.all({ queue, connection, limit }), () => app.failed.count());
     if (output.options.json) output.json(jobs);
     else if (jobs.length === 0) output.say('No failed jobs found.');

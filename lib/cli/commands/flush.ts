@@ -19,14 +19,15 @@ export const flush: QueueCommand<Options> = {
   },
   async run({ options, output, open }) {
     const { hours, force } = options;
-    const which = hours === undefined ? 'all failed jobs' : `the jobs that failed ${hours} hours ago or earlier`;
+    const ago = hours === undefined ? '' : `${hours} ${hours === 1 ? 'hour' : 'hours'} ago or earlier`;
+    const which = hours === undefined ? 'all failed jobs' : `the jobs that failed ${ago}`;
     await confirm(`Delete ${which}?`, force);
     const app = await open();
     const deleted = await answerWithin(app.failed.flush(hours), () => app.failed.count());
     const sentence =
       hours === undefined
         ? 'All failed jobs deleted successfully.'
-        : `All jobs that failed more than ${hours} hours ago have been deleted successfully.`;
+        : `Deleted ${deleted === 1 ? '1 job' : `${deleted} jobs`} that failed ${ago}.`;
     output.result(sentence, { deleted });
   },
 };

@@ -18,11 +18,12 @@ export const work: QueueCommand<WorkerFlags> = {
   summary: 'work the jobs of one or more queues',
   examples: [
     '',
-    'redis --queue=high,default --tries=3 --concurrency=20',
+    'database --queue=high,default --tries=3 --concurrency=20',
     '--stop-when-empty --json',
     '--max-time=1h -v',
   ],
   configure: addWorkerFlags,
+  runsJobs: true,
   async run({ args, options, output, open }) {
     const given = workerOptions(args[0] as string | undefined, options);
     // From here on SIGTERM is ours, also while the application boots. The process ends with these listeners in place, so that a
@@ -31,14 +32,17 @@ export const work: QueueCommand<WorkerFlags> = {
     const app = await Promise.race([open(), signals.stopped]);
     if (typeof app === 'string') return 0;
 
+    pointOutLonely(app, given.connection, output);
     report(app, output);
+    app.worker.ownProcess();
     const running = options.once ? once(app, given) : stay(app, given);
     signals.direct(app.worker);
-    return Promise.race([
+    const code = await Promise.race([
       running,
       forced(signals),
       overdue(signals, durationMs(given.grace ?? DEFAULT_GRACE_S, '--grace')),
     ]);
+    return app.worker.fatal ? 1 : code;
   },
 };
 
@@ -64,6 +68,21 @@ async function overdue(signals: WorkerSignals, graceMs: number): Promise<number>
   await signals.stopped;
   await new Promise<void>((resolve) => setTimeout(resolve, graceMs + BEYOND_GRACE_MS).unref());
   return 1;
+}
+
+/** A connection that this process would wait at in vain. */
+function pointOutLonely({ manager }: OpenApp, name: string | undefined, output: Output): void {
+  const connection = manager.connection(name);
+  const at = `The [${clean(connection.name)}] connection`;
+  if (['sync', 'deferred', 'null'].includes(connection.driver)) {
+    output.remark(
+      `${at} (driver ${connection.driver}) keeps no jobs: nothing is ever queued there, and this worker has nothing to do. Name another one, for example: database`,
+    );
+  } else if (connection.driver === 'memory') {
+    output.remark(
+      `${at} keeps its jobs in this process: no other process can send it any. For a worker beside the code that dispatches use QueueModule.forRoot({ worker: {} }), for a process of its own the database connection.`,
+    );
+  }
 }
 
 function report({ manager }: OpenApp, output: Output): void {
