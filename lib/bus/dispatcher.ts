@@ -13,6 +13,7 @@ import type { Clock } from '../support/clock.js';
 import { delayMs } from '../support/duration.js';
 import { QueueError } from '../support/queue-error.js';
 import { timeOrderedUuid } from '../support/time-ordered-uuid.js';
+import { OpenTransactions } from './open-transactions.js';
 
 /** What one dispatch says, over what the job says. */
 export interface DispatchOptions extends FluentOptions {
@@ -28,6 +29,8 @@ export interface DispatcherServices {
   readonly hub: EventHub;
   /** Told of every class that is dispatched, so that one nobody here runs can be pointed out. */
   readonly dispatching: (definition: JobDefinition) => void;
+  /** For failures that nobody can be told of any more. */
+  readonly report: (message: string, error: unknown) => void;
 }
 
 /** Some jobs of a bulk were not stored; the others were. */
@@ -54,25 +57,45 @@ interface Prepared {
   readonly connection: QueueConnection;
   readonly outgoing: Outgoing;
   readonly receipt: DispatchReceipt;
+  /** Whether it waits for the open transaction, where there is one. */
+  readonly afterCommit: boolean;
 }
 
 /** Turns jobs into entries and hands them to their connections. */
 export class Dispatcher {
-  constructor(private readonly services: DispatcherServices) {}
+  /** The transactions that dispatches are looked at in. */
+  readonly transactions: OpenTransactions<Prepared>;
 
-  /** `null` when a unique lock stopped it. */
+  constructor(private readonly services: DispatcherServices) {
+    this.transactions = new OpenTransactions((waiting) => this.#committed(waiting), services.report);
+  }
+
+  /**
+   * Inside an open transaction a job that waits for the commit resolves at once: it has been checked and written down, and is pushed by
+   * the commit. Any other job joins the transaction where its store has only that one writer.
+   *
+   * @returns `null` when a unique lock stopped it
+   */
   async dispatch(job: object, options: DispatchOptions): Promise<DispatchReceipt | null> {
-    const { connection, outgoing, receipt } = this.prepare(job, options);
+    const prepared = this.prepare(job, options);
+    const { connection, outgoing, receipt } = prepared;
+    const open = options.within === undefined ? this.transactions.current() : undefined;
+    if (open && prepared.afterCommit) {
+      const refusal = connection.refusal(outgoing);
+      if (refusal) throw refusal;
+      open.onCommit(prepared);
+      return receipt;
+    }
     const [result] =
       options.within === undefined
-        ? await connection.push([outgoing])
+        ? await connection.push([outgoing], open)
         : await connection.pushWithin(options.within, [outgoing]);
     if (result && !result.stored && result.reason === 'error') throw result.error;
     return this.#answer(result!, receipt, job);
   }
 
   /**
-   * One trip per connection. Everything is checked before anything is stored.
+   * One trip per connection. Everything is checked before anything is stored. Open transactions count as for `dispatch`, job by job.
    *
    * @throws BulkDispatchError where some were not stored; the store's own error where none was
    */
@@ -85,26 +108,29 @@ export class Dispatcher {
         throw error;
       }
     });
-    const byConnection = new Map<QueueConnection, number[]>();
-    prepared.forEach(({ connection }, index) => {
-      const indexes = byConnection.get(connection);
-      if (indexes) indexes.push(index);
-      else byConnection.set(connection, [index]);
-    });
     const receipts: (DispatchReceipt | null)[] = Array.from({ length: jobs.length }, () => null);
     const failures: { index: number; error: unknown }[] = [];
-    await Promise.all(
-      [...byConnection].map(async ([connection, indexes]) => {
-        const results = await connection
-          .push(indexes.map((index) => prepared[index]!.outgoing))
-          .catch((error: unknown) => indexes.map((): PushResult => ({ stored: false, reason: 'error', error })));
-        indexes.forEach((index, at) => {
-          const result = results[at]!;
-          if (!result.stored && result.reason === 'error') failures.push({ index, error: result.error });
-          else receipts[index] = this.#answer(result, prepared[index]!.receipt, jobs[index]!);
-        });
-      }),
-    );
+    const open = this.transactions.current();
+    const now: number[] = [];
+    prepared.forEach((one, index) => {
+      if (!open || !one.afterCommit) {
+        now.push(index);
+        return;
+      }
+      const error = one.connection.refusal(one.outgoing);
+      if (error) {
+        failures.push({ index, error });
+        return;
+      }
+      open.onCommit(one);
+      receipts[index] = one.receipt;
+    });
+    const results = await this.#push(now.map((index) => prepared[index]!));
+    now.forEach((index, at) => {
+      const result = results[at]!;
+      if (!result.stored && result.reason === 'error') failures.push({ index, error: result.error });
+      else receipts[index] = this.#answer(result, prepared[index]!.receipt, jobs[index]!);
+    });
     if (failures.length === 0) return receipts;
     const [first] = failures;
     if (failures.length === jobs.length && failures.every(({ error }) => error === first!.error)) throw first!.error;
@@ -145,6 +171,7 @@ export class Dispatcher {
     );
     return {
       connection,
+      afterCommit: said.afterCommit ?? definition.afterCommit ?? connection.afterCommit,
       receipt: { id: uuid, connection: to.connection, queue: to.queue },
       outgoing: {
         job,
@@ -163,6 +190,45 @@ export class Dispatcher {
     const to = { uuid: timeOrderedUuid(now), now, connection, queue: connection };
     const body = JSON.stringify(writeEnvelope(job, definition, to, codec, hooks()));
     return { id: to.uuid, queue: connection, body, priority: 0, attempts: 1, stalls: 0, token: '', leasedUntil: 0 };
+  }
+
+  /** One trip per connection. Answers are aligned; the failure of a trip is that of each of its jobs. */
+  async #push(prepared: readonly Prepared[]): Promise<readonly PushResult[]> {
+    const open = this.transactions.current();
+    const byConnection = new Map<QueueConnection, number[]>();
+    prepared.forEach(({ connection }, index) => {
+      const indexes = byConnection.get(connection);
+      if (indexes) indexes.push(index);
+      else byConnection.set(connection, [index]);
+    });
+    const answers: PushResult[] = [];
+    await Promise.all(
+      [...byConnection].map(async ([connection, indexes]) => {
+        const outgoing = indexes.map((index) => prepared[index]!.outgoing);
+        const results = await connection
+          .push(outgoing, open)
+          .catch((error: unknown) => indexes.map((): PushResult => ({ stored: false, reason: 'error', error })));
+        indexes.forEach((index, at) => (answers[index] = results[at]!));
+      }),
+    );
+    return answers;
+  }
+
+  /** Sends what waited for a commit. Whoever dispatched it has gone on, so what fails is reported, one by one. */
+  async #committed(waiting: readonly Prepared[]): Promise<void> {
+    const results = await this.#push(waiting);
+    waiting.forEach(({ outgoing, receipt }, index) => {
+      const result = results[index]!;
+      if (result.stored || result.reason !== 'error') {
+        this.#answer(result, receipt, outgoing.job);
+        return;
+      }
+      const { name } = outgoing.job.constructor;
+      this.services.report(
+        `${name} [${receipt.id}] waited for a commit and then failed on the [${receipt.connection}] connection`,
+        result.error,
+      );
+    });
   }
 
   #answer(result: PushResult, receipt: DispatchReceipt, job: object): DispatchReceipt | null {

@@ -5,7 +5,7 @@ import type { DispatchOptions } from './dispatcher.js';
 
 /**
  * A dispatch that can still be told where and when. Awaiting it sends it; one that nobody awaits is sent in the microtask after the
- * statement, and its failure is then an unhandled rejection, never silence (departure 0.16).
+ * statement, and its failure is then an unhandled rejection, never silence.
  */
 export class PendingDispatch implements PromiseLike<DispatchReceipt | null> {
   readonly #options: { -readonly [K in keyof DispatchOptions]: DispatchOptions[K] } = {};
@@ -37,13 +37,17 @@ export class PendingDispatch implements PromiseLike<DispatchReceipt | null> {
     return this;
   }
 
-  /** Sent when the open transaction commits; at once where there is none. */
+  /**
+   * Sent when the open TypeORM transaction commits, whatever DataSource it is on and whatever store the job goes to; gone when it rolls
+   * back. At once where there is none. Inside one, awaiting gives the receipt before the commit: the job has been checked and written
+   * down, and a store that fails it after the commit is reported in the log.
+   */
   afterCommit(): this {
     this.#unsent.afterCommit = true;
     return this;
   }
 
-  /** Sent at once, whatever the job or the connection says of commits. */
+  /** Not held back until a commit, whatever the job or the connection says. On SQLite it still joins a transaction on the same file. */
   beforeCommit(): this {
     this.#unsent.afterCommit = false;
     return this;

@@ -86,7 +86,7 @@ function build(options: ProgramOptions, run: Run): Command {
     .configureOutput({ outputError: () => undefined })
     .exitOverride()
     .option('--json', 'print JSON')
-    .option('-q, --quiet', 'print nothing but errors, and what --json prints')
+    .option('-q, --quiet', 'print nothing but errors and what was asked for: no banner, no line for each job')
     .option('-v, --verbose', "print more: Nest's own log, and the stack of an error");
   if (options.findsApp) {
     program.option('--app <file>', 'the built file of the application module; file#Export where it has several');

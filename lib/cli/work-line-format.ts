@@ -4,13 +4,12 @@ import type { LineStatus, WorkLine } from './work-lines.js';
 
 type Word = readonly [word: string, colour: Colour];
 
-const RELEASED: Word = ['RELEASED', 'yellow'];
 const WORDS: Readonly<Record<LineStatus, Word>> = {
   starting: ['RUNNING', 'yellow'],
   success: ['DONE', 'green'],
   released_after_exception: ['FAIL', 'yellow'],
   failed: ['FAIL', 'red'],
-  released: RELEASED,
+  released: ['RELEASED', 'yellow'],
   lease_lost: ['LOST', 'yellow'],
   paused: ['PAUSED', 'yellow'],
   resumed: ['RESUMED', 'green'],
@@ -39,8 +38,7 @@ export function textLine(line: WorkLine, { columns, paint, verbose, now = new Da
     verbose && memory !== undefined && line.status !== 'starting' ? `${Math.round(memory)}MB` : '',
     line.ms === undefined ? '' : runtime(line.ms),
   ];
-  // Released by hand the attempt went well, and yet the job is not done.
-  const [word, colour] = line.status === 'success' && line.result === 'released' ? RELEASED : WORDS[line.status];
+  const [word, colour] = WORDS[line.status];
 
   const left = [time, subject, ...details].filter((text) => text !== '');
   const right = [...measures, word].filter((text) => text !== '');

@@ -13,7 +13,7 @@ export interface FailureTarget {
 }
 
 /**
- * Records a failed job before it leaves its queue (departure 0.5).
+ * Records a failed job before it leaves its queue.
  *
  * Where record and ack are one write, the record is given back to ride on the ack. Elsewhere the lease is renewed first: a worker that
  * has lost it must not leave a record of a job that someone else may finish.

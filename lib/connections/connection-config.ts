@@ -64,7 +64,8 @@ export interface ResolvedConnections {
   readonly maxPayload: number;
 }
 
-const ALWAYS_THERE = ['sync', 'null', 'deferred', 'memory', 'database'] as const;
+/** Connections that exist without being configured. */
+export const ALWAYS_THERE = ['sync', 'null', 'deferred', 'memory', 'database'] as const;
 /** Drivers with no store of their own for locks, failed jobs or batches. */
 const NO_STORES: ReadonlySet<string> = new Set(['sync', 'deferred', 'null', 'sqs', 'beanstalkd', 'failover']);
 

@@ -63,6 +63,7 @@ export function fitDriver(driver: QueueDriver, name: string, maxBodyBytes = Infi
           const inner = transactions.within(manager);
           return { push: fitPush(inner.push.bind(inner)) };
         },
+        ...(transactions.joins && { joins: transactions.joins.bind(transactions) }),
       },
     }),
   };
@@ -88,23 +89,25 @@ function inChunks(push: Push, size: number): Push {
   };
 }
 
+/** Why an entry cannot be taken, whatever state the store is in. */
+export function misfit(entry: PushEntry, name: string, delayMs: number, bodyBytes: number): QueueError | undefined {
+  // One UTF-16 unit is at most three bytes of UTF-8: small bodies need no count.
+  if (entry.body.length * 3 > bodyBytes) {
+    const size = Buffer.byteLength(entry.body);
+    if (size > bodyBytes) return new PayloadTooLargeError(name, { size, limit: bodyBytes });
+  }
+  if (entry.delayMs <= delayMs) return undefined;
+  return new InvalidOptionError(
+    `A job for the [${name}] connection has a delay of ${entry.delayMs / 1_000} s; its driver allows at most ${delayMs / 1_000} s. Use a shorter delay or another connection.`,
+  );
+}
+
 function refuse(push: Push, name: string, delayMs: number, bodyBytes: number): Push {
   if (delayMs === Infinity && bodyBytes === Infinity) return push;
-  const problem = (entry: PushEntry): QueueError | undefined => {
-    // One UTF-16 unit is at most three bytes of UTF-8: small bodies need no count.
-    if (entry.body.length * 3 > bodyBytes) {
-      const size = Buffer.byteLength(entry.body);
-      if (size > bodyBytes) return new PayloadTooLargeError(name, { size, limit: bodyBytes });
-    }
-    if (entry.delayMs <= delayMs) return undefined;
-    return new InvalidOptionError(
-      `A job for the [${name}] connection has a delay of ${entry.delayMs / 1_000} s; its driver allows at most ${delayMs / 1_000} s. Use a shorter delay or another connection.`,
-    );
-  };
   return async (entries) => {
     let refused: Map<number, QueueError> | undefined;
     for (let index = 0; index < entries.length; index++) {
-      const error = problem(entries[index]!);
+      const error = misfit(entries[index]!, name, delayMs, bodyBytes);
       if (error) (refused ??= new Map()).set(index, error);
     }
     if (!refused) return push(entries);

@@ -27,6 +27,7 @@ export function forwardQueues(driver: FittedDriver, routes: QueueRoutes, connect
     size: (queues) => driver.size(routes.forwards ? queues.map(named) : queues),
     ...(transactions && {
       transactions: {
+        ...(transactions.joins && { joins: transactions.joins.bind(transactions) }),
         within: (manager: unknown): Pick<QueueDriver, 'push'> => {
           const inner = transactions.within(manager);
           return { push: (given) => inner.push(entries(given)) };

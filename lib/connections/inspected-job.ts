@@ -38,3 +38,11 @@ export function parsedBody(body: string): Readonly<Record<string, unknown>> {
     return {};
   }
 }
+
+/** Which part of a list. Pages count from 1. */
+export interface InspectPage {
+  /** Default 50. */
+  readonly limit?: number;
+  /** Default 1. */
+  readonly page?: number;
+}

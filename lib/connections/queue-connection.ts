@@ -5,13 +5,14 @@ import type { InspectAbility, JobState, PushEntry, PushResult } from '../contrac
 import { JobQueued, JobQueueing } from '../contracts/queue-events.js';
 import type { Clock } from '../support/clock.js';
 import { delayMs, type Moment } from '../support/duration.js';
-import { describe, InvalidOptionError } from '../support/queue-error.js';
+import { describe, InvalidOptionError, type QueueError } from '../support/queue-error.js';
 import type { ResolvedConnection } from './connection-config.js';
 import { DispatchDeadline } from './dispatch-deadline.js';
 import type { EventHub } from './event-hub.js';
-import { fitDriver, type FittedDriver } from './fit-driver.js';
+import { fitDriver, misfit, type FittedDriver } from './fit-driver.js';
 import { forwardQueues } from './forward-queues.js';
-import { inspectedJob, parsedBody, type InspectedJob } from './inspected-job.js';
+import { inspectedJob, parsedBody, type InspectedJob, type InspectPage } from './inspected-job.js';
+import { joinOpen, type JoinableTransaction } from './join-open.js';
 import { whole, checkOptions } from './option-check.js';
 import { assertQueueName } from './queue-name.js';
 import type { QueueRoutes } from './queue-routes.js';
@@ -25,14 +26,6 @@ export interface QueueSizes {
   readonly total: number;
   /** Since when the oldest pending job could have been taken. */
   readonly oldestPendingAt: Date | undefined;
-}
-
-/** Which part of a list. Pages count from 1. */
-export interface InspectPage {
-  /** Default 50. */
-  readonly limit?: number;
-  /** Default 1. */
-  readonly page?: number;
 }
 
 /** A job on its way to the store, with what its events tell. */
@@ -132,10 +125,13 @@ export class QueueConnection {
   /**
    * Sends jobs in one call and raises their events. Answers are aligned with what was given.
    *
+   * @param open a transaction that is open around the call: a store with one writer joins it, others do not look
    * @throws DispatchTimeoutError when the store does not answer in time; the store's own error where it took none of them
    */
-  async push(outgoing: readonly Outgoing[]): Promise<readonly PushResult[]> {
-    const driver = this.#driver ?? (await this.#deadline.within(this.queue()));
+  async push(outgoing: readonly Outgoing[], open?: JoinableTransaction): Promise<readonly PushResult[]> {
+    const reachable = (): FittedDriver | Promise<FittedDriver> => this.#reachable();
+    if (open) return joinOpen(open, reachable, (driver, to) => this.#observed(driver, to, outgoing));
+    const driver = await reachable();
     return this.#observed(driver, driver, outgoing);
   }
 
@@ -146,14 +142,20 @@ export class QueueConnection {
    * @throws AbilityMissingError where the store is not the caller's database
    */
   async pushWithin(manager: unknown, outgoing: readonly Outgoing[]): Promise<readonly PushResult[]> {
-    const driver = this.#driver ?? (await this.#deadline.within(this.queue()));
+    const driver = await this.#reachable();
     if (!driver.transactions) throw new AbilityMissingError(this.driver, 'transactions');
     return this.#observed(driver, driver.transactions.within(manager), outgoing);
   }
 
+  /** Why a push of this would be refused, as far as that is known before the store is asked. */
+  refusal({ entry }: Outgoing): QueueError | undefined {
+    const { delayMs = Infinity, bodyBytes = this.services.maxPayload } = this.#driver?.limits ?? {};
+    return misfit(entry, this.name, delayMs, bodyBytes);
+  }
+
   /** Sends entries as they are: the deadline holds, no events are raised. @throws as `push` */
   async pushEntries(entries: readonly PushEntry[]): Promise<readonly PushResult[]> {
-    const driver = this.#driver ?? (await this.#deadline.within(this.queue()));
+    const driver = await this.#reachable();
     return this.#send(driver, driver, entries);
   }
 
@@ -169,7 +171,10 @@ export class QueueConnection {
     const { uuid } = parsedBody(body);
     const id = typeof uuid === 'string' && UUID.test(uuid) ? uuid : randomUUID();
     const wait = options.delay === undefined ? 0 : delayMs(options.delay, 'pushRaw delay', this.services.clock.now());
-    const [result] = await this.pushEntries([{ id, queue: this.queueName(queue), body, delayMs: wait }]);
+    const entry = { id, queue: this.queueName(queue), body, delayMs: wait };
+    // Where nothing is stored there is no store to put a body into.
+    if ((await this.#reachable()).storeless) return id;
+    const [result] = await this.pushEntries([entry]);
     if (result && !result.stored && result.reason === 'error') throw result.error;
     return id;
   }
@@ -231,6 +236,10 @@ export class QueueConnection {
     const { inspection } = await this.queue();
     if (!inspection) throw new AbilityMissingError(this.driver, 'inspection');
     return inspection;
+  }
+
+  #reachable(): FittedDriver | Promise<FittedDriver> {
+    return this.#driver ?? this.#deadline.within(this.queue());
   }
 
   async #jobs(state: JobState, queue: string | undefined, page: InspectPage = {}): Promise<InspectedJob[]> {

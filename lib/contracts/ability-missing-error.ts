@@ -6,6 +6,9 @@ export class AbilityMissingError extends QueueError {
     readonly driver: string,
     readonly ability: string,
   ) {
-    super('ERR_QUEUE_ABILITY_MISSING', `The ${driver} driver has no ${ability}: its store offers no way to do it.`);
+    super(
+      'ERR_QUEUE_ABILITY_MISSING',
+      `The ${driver} driver has no ${ability}: its store offers no way to do it. Name a connection whose store has one, such as database or memory.`,
+    );
   }
 }

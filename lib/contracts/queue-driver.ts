@@ -187,4 +187,9 @@ export interface InspectAbility {
 export interface TransactAbility {
   /** A push that commits or rolls back with the caller's own transaction. */
   within(manager: unknown): { push(entries: readonly PushEntry[]): Promise<readonly PushResult[]> };
+  /**
+   * Whether a plain push inside an open transaction of this manager goes through `within`: where the store has one writer, which that
+   * transaction is. Default: no.
+   */
+  joins?(manager: unknown): boolean;
 }

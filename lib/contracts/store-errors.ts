@@ -2,12 +2,16 @@ import { QueueError } from '../support/queue-error.js';
 
 /** The store did not answer within the time a dispatch may take. `outcome` says whether the write may have happened all the same. */
 export class DispatchTimeoutError extends QueueError {
-  constructor(connection: string, timeoutMs: number, options?: { cause?: unknown; outcome?: 'unknown' }) {
+  constructor(
+    connection: string,
+    timeoutMs: number,
+    options?: { cause?: unknown; outcome?: 'unknown'; advice?: string },
+  ) {
     super(
       'ERR_QUEUE_DISPATCH_TIMEOUT',
       `The store of the [${connection}] connection did not take the job within ${timeoutMs} ms.` +
         (options?.outcome ? ' It is not known whether it was stored.' : ' Nothing was stored.') +
-        ' Check that the store is up, or raise dispatchTimeout.',
+        ` ${options?.advice ?? 'Check that the store is up, or raise dispatchTimeout.'}`,
       options,
     );
   }

@@ -9,7 +9,7 @@ import { relationsDropped } from './without-relations.js';
 export type PayloadHook = (connection: string, queue: string, payload: object) => object;
 
 /**
- * Writes a job down as it stands: its fields by the codec, its policies frozen (BEHAVIOUR B1, B4, B8).
+ * Writes a job down as it stands: its fields by the codec, its policies frozen.
  *
  * @throws UnserializableError, InvalidOptionError; nothing has been stored then
  */

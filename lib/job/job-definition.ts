@@ -52,7 +52,7 @@ export function definitionOfJob(job: unknown): JobDefinition {
     throw new NotAJobError(
       isJobClass(job)
         ? `dispatch() was given the class ${job.name}. Give it an instance: dispatch(new ${job.name}(…)).`
-        : 'dispatch() was given a function. Inline functions run on sync and deferred connections and by dispatchAfterResponse().',
+        : 'dispatch() was given a function. Inline functions run by dispatchSync() and dispatchAfterResponse().',
     );
   }
   if (typeof job !== 'object' || job === null) {

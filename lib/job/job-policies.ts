@@ -45,7 +45,7 @@ export interface FrozenPolicies {
 }
 
 /**
- * Reads a job's policies at dispatch: method, else field, else decorator (BEHAVIOUR B8 and departure 0.35). `null` and `undefined`
+ * Reads a job's policies at dispatch: method, else field, else decorator. `null` and `undefined`
  * are "not set".
  *
  * @throws InvalidOptionError naming the class and the policy, for a value that cannot be

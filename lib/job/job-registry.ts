@@ -9,6 +9,12 @@ export class UnknownJobError extends QueueError {
   constructor(message: string) {
     super('ERR_QUEUE_UNKNOWN_JOB', message);
   }
+
+  static of(name: string): UnknownJobError {
+    return new UnknownJobError(
+      `No job class travels under the name "${name}" in this process. List the class in a module's providers, give it that name as an alias, or work this queue where it is known.`,
+    );
+  }
 }
 
 /** What one attempt gets from the container: the same scope for middleware, handler and `failed()`. */

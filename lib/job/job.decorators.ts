@@ -148,7 +148,7 @@ export function Encrypted(): ClassDecorator {
   return policy(() => ({ encrypted: true }));
 }
 
-/** Sent when the open transaction commits; at once where there is none. */
+/** Sent when the open transaction commits; at once where there is none. `beforeCommit()` on a dispatch or a job says otherwise. */
 export function AfterCommit(): ClassDecorator {
   return policy(() => ({ afterCommit: true }));
 }

@@ -73,8 +73,10 @@ export class EventEmitterSubscriber {
 
   #complain(name: string, error: unknown): undefined {
     const complaint = `${name} ${errorLine(error)}`;
-    if (this.#reported.has(complaint) || this.#reported.size >= REMEMBERED) return undefined;
+    if (this.#reported.has(complaint)) return undefined;
     this.#reported.add(complaint);
+    // The oldest goes: a flood may say one thing again, but a new one is always said.
+    if (this.#reported.size > REMEMBERED) this.#reported.delete(this.#reported.values().next().value!);
     this.report(`A listener of ${name} threw, which changes nothing for the queue`, error);
     return undefined;
   }

@@ -9,6 +9,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { DiscoveryService, ModulesContainer } from '@nestjs/core';
+import type { StopReason, WorkerOptions } from '../contracts/worker-options.js';
 import { errorLine } from '../support/error-text.js';
 import { InvalidOptionError } from '../support/queue-error.js';
 import { EventEmitterSubscriber } from './event-emitter-subscriber.js';
@@ -37,6 +38,7 @@ const AFTER_RESPONSE_MS = 10_000;
 @Injectable()
 export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   private readonly logger = new Logger('Queue');
+  #unwatch: () => void = () => undefined;
 
   constructor(
     @Inject(QUEUE_RUNTIME) private readonly runtime: QueueRuntime,
@@ -48,6 +50,7 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
 
   async onModuleInit(): Promise<void> {
     const { hub, registry, options } = this.runtime;
+    this.#unwatch = this.runtime.watchTransactions();
     this.log.subscribe(hub);
     new EventEmitterSubscriber(this.discovery).subscribe(hub);
     await new JobExplorer(this.discovery, this.modules, registry, options.handlers ?? []).explore();
@@ -57,19 +60,29 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 
   onApplicationBootstrap(): void {
-    const { options, workers } = this.runtime;
-    if (!options.worker || command.getStore()) return;
-    const { exitWhenStuck = false } = options.worker;
-    workers.work(options.worker).then(
-      (reason) => {
-        if (reason !== 'timed_out') return;
-        this.logger.error(
-          `A job did not end by its signal, so the worker inside this application has ended. ${exitWhenStuck ? 'The process ends too (exitWhenStuck).' : 'Restart the application to work jobs again.'}`,
-        );
-        if (exitWhenStuck) process.exit(1);
-      },
-      (error: unknown) => this.logger.error(`The worker inside this application could not start: ${errorLine(error)}`),
-    );
+    const { options, connections } = this.runtime;
+    // By now every module has had its turn to extend(), and to initialize a DataSource of its own.
+    connections.verifyDrivers();
+    this.#unwatch = this.runtime.watchTransactions();
+    if (options.worker && !command.getStore()) void this.#workInside(options.worker);
+  }
+
+  /** Until it is told to stop. `queue:restart` cannot start this process anew, so only the worker is. */
+  async #workInside(options: WorkerOptions): Promise<void> {
+    try {
+      let reason: StopReason;
+      do reason = await this.runtime.workers.work(options);
+      while (reason === 'restart_signal');
+      if (reason === 'interrupted') return;
+      const { exitWhenStuck = false } = options;
+      const stuck = reason === 'timed_out';
+      this.logger.error(
+        `The worker inside this application has ended (${reason})${stuck ? ': a job did not end by its signal' : ''}. ${stuck && exitWhenStuck ? 'The process ends too (exitWhenStuck).' : 'Restart the application to work jobs again.'}`,
+      );
+      if (stuck && exitWhenStuck) process.exit(1);
+    } catch (error) {
+      this.logger.error(`The worker inside this application could not start: ${errorLine(error)}`);
+    }
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -86,6 +99,7 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
       }),
     ]);
     clearTimeout(timer);
+    this.#unwatch();
     await this.runtime.connections.close();
   }
 
@@ -106,7 +120,6 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
         [
           ['unique', '@Unique'],
           ['debounce', '@DebounceFor'],
-          ['afterCommit', '@AfterCommit'],
           ['schedule', '@ScheduledJob'],
         ] as const
       ).filter(([key]) => definition[key] !== undefined);

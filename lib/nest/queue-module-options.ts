@@ -55,6 +55,21 @@ const OF_CONNECTIONS = [
 ] as const;
 const KNOWN: ReadonlySet<string> = new Set([...OWN, ...OF_CONNECTIONS]);
 
+/** A key that is too short would look like protection. @throws InvalidOptionError */
+function checkKey(key: QueueModuleOptions['key']): void {
+  if (key === undefined) return;
+  const ring = typeof key === 'string' ? { current: 'key', keys: { key } } : key;
+  if (!Object.hasOwn(ring.keys, ring.current)) {
+    throw new InvalidOptionError(`QueueModule: key.current is "${ring.current}", which key.keys does not have.`);
+  }
+  for (const [id, one] of Object.entries(ring.keys)) {
+    if (typeof one === 'string' && one.length >= 32) continue;
+    throw new InvalidOptionError(
+      `QueueModule: the key${typeof key === 'string' ? '' : ` "${id}"`} is too short. Give 32 bytes in base64, or any string of 32 characters or more.`,
+    );
+  }
+}
+
 /** What would be promised by an option and cannot be kept by this version. */
 const NOT_YET: readonly (readonly [name: string, given: (options: QueueModuleOptions) => boolean])[] = [
   ["signing: 'require'", ({ signing }) => signing === 'require'],
@@ -73,6 +88,7 @@ export function connectionsOptions(options: QueueModuleOptions): ConnectionsOpti
     if (KNOWN.has(key)) continue;
     throw new InvalidOptionError(`QueueModule has no option "${key}". There are: ${[...KNOWN].join(', ')}.`);
   }
+  checkKey(options.key);
   for (const [name, given] of NOT_YET) {
     if (!given(options)) continue;
     throw new InvalidOptionError(

@@ -8,6 +8,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
+import { ALWAYS_THERE } from '../connections/connection-config.js';
 import { QueueBus } from '../bus/queue-bus.js';
 import { definitionOf } from '../job/job-definition.js';
 import type { DataSourceLike } from '../job/typeorm-shapes.js';
@@ -22,8 +23,6 @@ import { ResponseContext } from './response-context.js';
 import { getQueueConnectionToken, QUEUE_FEATURE, QUEUE_OPTIONS, QUEUE_RUNTIME } from './tokens.js';
 import { wire, type QueueRuntime } from './wiring.js';
 import { WorkerService } from './worker.service.js';
-
-const ALWAYS_THERE = ['sync', 'null', 'deferred', 'memory', 'database'];
 
 /**
  * Jobs for an application: `imports: [QueueModule.forRoot()]` needs no service, jobs are kept in `./queue.sqlite`.

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { QueueBus } from '../bus/queue-bus.js';
 import { Dispatcher } from '../bus/dispatcher.js';
+import type { TransactionalDataSource } from '../bus/open-transactions.js';
 import { recordFailure } from '../completion/record-failure.js';
 import { runFailedHook } from '../completion/run-failed-hook.js';
 import { resolveConnections } from '../connections/connection-config.js';
@@ -54,6 +55,8 @@ export interface QueueRuntime {
   readonly connections: ConnectionManager;
   readonly registry: JobRegistry;
   readonly bus: QueueBus;
+  /** Listens to these DataSources, and those that connections were given, until the function that it returns is called. */
+  readonly watchTransactions: () => () => void;
   readonly manager: QueueManager;
   readonly failedJobs: FailedJobs;
   readonly workers: WorkerService;
@@ -121,7 +124,6 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     }),
     hub,
   );
-  connections.verifyDrivers();
   for (const [type, to] of options.routes ?? []) {
     if (to.connection !== undefined) connections.get(to.connection);
     connections.routes.route(type, to);
@@ -137,6 +139,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     clock,
     hub,
     dispatching: pointOutUnlisted(registry, around.warn),
+    report: around.report,
   });
   const bus = new QueueBus({
     dispatcher,
@@ -192,6 +195,13 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     connections,
     registry,
     bus,
+    watchTransactions: () => {
+      const given = [...config.connections.values()].map(({ options: { dataSource } }) => dataSource);
+      for (const one of [...around.dataSources(), ...given]) {
+        if (typeof one === 'object' && one !== null) dispatcher.transactions.attach(one as TransactionalDataSource);
+      }
+      return () => dispatcher.transactions.detach();
+    },
     manager: new QueueManager(connections, hub, hooks),
     failedJobs: new FailedJobs({ connections, hub, refreshRetryUntil }),
     workers,
@@ -212,7 +222,7 @@ function pointOutUnlisted(registry: JobRegistry, warn: (message: string) => void
   };
 }
 
-/** What the job's `retryUntil()` says now (BEHAVIOUR M6); what travelled, where the class does not decide by a method. */
+/** What the job's `retryUntil()` says now; what travelled, where the class does not decide by a method. */
 async function retryUntilNow(
   envelope: JobEnvelope,
   registry: JobRegistry,

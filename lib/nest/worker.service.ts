@@ -78,7 +78,7 @@ export class WorkerService {
     return [...this.#workers].map((worker) => worker.status());
   }
 
-  /** A signal to end reached the process: its workers stop, and running jobs that want to know are told (BEHAVIOUR C15, D12). */
+  /** A signal to end reached the process: its workers stop, and running jobs that want to know are told. */
   signal(name: string): void {
     for (const worker of this.#workers) {
       worker.stop();

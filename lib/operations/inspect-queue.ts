@@ -1,6 +1,6 @@
 import type { ConnectionManager } from '../connections/connection-manager.js';
 import { inspectedJob, type InspectedJob } from '../connections/inspected-job.js';
-import type { InspectPage } from '../connections/queue-connection.js';
+import type { InspectPage } from '../connections/inspected-job.js';
 import { wrong } from '../connections/option-check.js';
 import type { JobState } from '../contracts/queue-driver.js';
 

@@ -6,7 +6,7 @@
 export class QueueError extends Error {
   readonly code: string;
   /** `'unknown'` where it is not known whether the store took the write. */
-  readonly outcome?: 'unknown';
+  declare readonly outcome?: 'unknown';
 
   constructor(code: string, message: string, options?: { cause?: unknown; outcome?: 'unknown' }) {
     super(message, options && 'cause' in options ? { cause: options.cause } : undefined);
@@ -29,5 +29,5 @@ export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (typeof value === 'object') return Object.getPrototypeOf(value)?.constructor?.name ?? 'an object';
   if (typeof value === 'function') return value.name ? `the function ${value.name}` : 'a function';
-  return String(value);
+  return String(value as number | bigint | boolean | symbol | undefined);
 }

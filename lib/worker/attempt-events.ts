@@ -12,7 +12,7 @@ import {
 import type { AttemptEnd } from './running-attempt.js';
 import { LeaseLostError, WorkerStoppingError } from './worker-errors.js';
 
-/** What is known before the store is asked (BEHAVIOUR W1). */
+/** What is known before the store is asked. */
 export function raiseEnded(end: AttemptEnd, hub: EventHub): void {
   const { context, outcome, thrown } = end;
   if (end.timedOutAfter !== undefined)
@@ -22,7 +22,7 @@ export function raiseEnded(end: AttemptEnd, hub: EventHub): void {
   }
 }
 
-/** What the store's acceptance makes true, in the order of BEHAVIOUR W1; departures 0.23 and 0.37. */
+/** What the store's acceptance makes true: Laravel's order of events, but behind the store's answer. */
 export function raiseAccepted(end: AttemptEnd, hub: EventHub): void {
   const { context, outcome, thrown } = end;
   const connection = context.connection;

@@ -21,7 +21,7 @@ export interface CompletionSteps {
 /** How long a job whose failure could not be recorded waits for the next try to record it. */
 const FAILING_BACKOFF_MS = 5_000;
 
-/** Takes an attempt from its end to the store's answer: record, ack with effects, `failed()`, events (RULINGS: failing). */
+/** Takes an attempt from its end to the store's answer: record, ack with effects, `failed()`, events. */
 export class AttemptFinisher {
   constructor(
     private readonly settler: Settler,

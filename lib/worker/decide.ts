@@ -22,7 +22,7 @@ export interface AttemptFacts {
 }
 
 /**
- * Whether the job may run at all (BEHAVIOUR C23 with departure 0.4). Tries are held against pick-ups less those that ended in a dead
+ * Whether the job may run at all. Tries are held against pick-ups less those that ended in a dead
  * worker, which have a limit of their own.
  *
  * @returns why it fails unrun
@@ -37,7 +37,7 @@ export function refusal(facts: AttemptFacts, limits: AttemptLimits): Error | und
 }
 
 /**
- * What comes of an attempt. Pure: intent, error, counts and policy in, one value out (BEHAVIOUR C22-C27, DESIGN 4).
+ * What comes of an attempt. Pure: intent, error, counts and policy in, one value out.
  *
  * An explicit intent beats the exception that follows it, but a throw on the last try beats an earlier `release()`.
  */

@@ -12,7 +12,7 @@ export interface Leased {
 
 /**
  * Renews all leases of a worker in one call every third of a lease. A renewal may take min(5 s, lease/6); where none has succeeded
- * for nine tenths of the lease, the worker gives the job up by itself before the store does (RULINGS: leases).
+ * for nine tenths of the lease, the worker gives the job up by itself before the store does.
  */
 export class Heartbeat {
   /** Each lease and when it was last known to be held. */

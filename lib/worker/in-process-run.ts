@@ -18,7 +18,7 @@ const ONCE: RunOptions = {
 /**
  * Runs a job here and now, for sync and deferred connections, `dispatchSync` and `dispatchAfterResponse`: one attempt, with
  * middleware, injection, events and `failed()`; limits, timeouts and retries do not apply, a release does nothing more, and nothing is
- * recorded (BEHAVIOUR A11 to A14 with departure 0.23).
+ * recorded.
  *
  * @returns what the handler returned
  * @throws what the handler threw, after `failed()` and the events

@@ -1,7 +1,7 @@
 import type { EventHub } from '../connections/event-hub.js';
 import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
-import { JobPopped, JobProcessing } from '../contracts/queue-events.js';
+import { JobProcessing } from '../contracts/queue-events.js';
 import { AttemptContext, type AttemptServices } from '../job/job-context.js';
 import type { JobRegistry } from '../job/job-registry.js';
 import { toError } from '../support/error-text.js';
@@ -46,7 +46,6 @@ export class JobRunner {
   start(attempt: RunningAttempt): void {
     const { hub } = this.services;
     const { context } = attempt;
-    if (hub.heard(JobPopped)) hub.emit(new JobPopped(context.connection, context));
     if (hub.heard(JobProcessing)) hub.emit(new JobProcessing(context.connection, context));
     attempt.start();
   }

@@ -1,5 +1,5 @@
 import type { WorkerOptions } from '../contracts/worker-options.js';
-import { assertQueueName } from '../connections/queue-name.js';
+import { queueNames } from '../connections/queue-name.js';
 import { durationMs, type Duration } from '../support/duration.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
 
@@ -57,7 +57,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof WorkerOptions>([
 ]);
 
 /**
- * Defaults as BEHAVIOUR C1 with departures 0.18 and 0.22.
+ * Laravel's defaults, but that memory is off (a Node process is larger than PHP's) and that there is concurrency.
  *
  * @throws InvalidOptionError naming the option that cannot be
  */
@@ -91,7 +91,7 @@ export function resolveWorkerOptions(
   const delays = given.backoff ?? [];
   return {
     given,
-    queues: queueNames(given.queues, connection.defaultQueue),
+    queues: queuesOf(given.queues, connection.defaultQueue),
     name: given.name ?? 'default',
     concurrency: whole('concurrency', 1, 1),
     prefetch: whole('prefetch', connection.prefetch),
@@ -117,12 +117,11 @@ export function resolveWorkerOptions(
   };
 }
 
-/** Trimmed, empties and repeats dropped (departure 0.19). */
-function queueNames(given: readonly string[] | undefined, byDefault: string): readonly string[] {
+/** In the order of their priority. */
+function queuesOf(given: readonly string[] | undefined, byDefault: string): readonly string[] {
   if (given !== undefined && !(Array.isArray(given) && given.every((one) => typeof one === 'string'))) {
     throw new InvalidOptionError(`Worker option queues is ${describe(given)}. Give a list of names.`);
   }
-  const names = new Set((given ?? []).map((one) => one.trim()).filter((one) => one !== ''));
-  for (const name of names) assertQueueName(name);
-  return names.size > 0 ? [...names] : [byDefault];
+  const names = queueNames(given ?? []);
+  return names.length > 0 ? names : [byDefault];
 }

@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly unknownJobTries: number;
   /** False on in-process connections: one attempt, no limits looked at, nothing retried. */
   readonly limited: boolean;
-  /** False on in-process connections: timeouts do not apply (BEHAVIOUR A11). */
+  /** False on in-process connections: timeouts do not apply. */
   readonly timeouts: boolean;
 }
 

@@ -153,9 +153,7 @@ export class RunningAttempt {
   }
 
   #unknown(before: number): PartialEnd {
-    const error = new UnknownJobError(
-      `No job class travels under the name "${this.context.name}" in this process. List the class in a module's providers, give it that name as an alias, or work this queue where it is known.`,
-    );
+    const error = UnknownJobError.of(this.context.name);
     const tries = before + 1;
     if (!this.options.limited || tries >= this.options.unknownJobTries) return this.#failure(error);
     const memo = writeMemo({ ...readMemo(this.reserved.memo), unknown: tries });
@@ -204,7 +202,7 @@ export class RunningAttempt {
     if (thrown && !this.#opened && !timedOut) {
       const verdict = services.verdictOnOpening(thrown.error, this.envelope!);
       if (verdict === 'done') return this.#finish({ outcome: { kind: 'done' } });
-      // Without the job there is nothing to run `failed()` on (departure 0.13).
+      // Without the job there is nothing to run `failed()` on.
       if (verdict === 'failed') return this.#finish({ outcome: { kind: 'failed', error: thrown.error }, thrown });
     }
     const memo = readMemo(reserved.memo);
@@ -251,7 +249,7 @@ export class RunningAttempt {
     this.#end({ stuck: false, handedOn: false, ...end, context: this.context });
   }
 
-  /** `failed()` belongs to a fresh instance: what the handler did to its own is not seen (BEHAVIOUR D5, D6). */
+  /** `failed()` belongs to a fresh instance: what the handler did to its own is not seen. */
   #hook(given: Error | null): { failedHook?: () => Promise<void> } {
     const { registered, envelope, context, services } = this;
     if (!registered || !envelope) return {};

@@ -23,7 +23,7 @@ export interface StopLimits {
   readonly maxJobs: number;
 }
 
-/** Why the worker ends now, if it does: the first that holds, in the order of BEHAVIOUR C12. */
+/** Why the worker ends now, if it does: the first that holds, in Laravel's order. */
 export function stopReason(facts: WorkerFacts, limits: StopLimits): StopReason | undefined {
   if (facts.lostConnection) return 'lost_connection';
   if (facts.interrupted) return 'interrupted';
@@ -37,7 +37,7 @@ export function stopReason(facts: WorkerFacts, limits: StopLimits): StopReason |
   return undefined;
 }
 
-/** The exit code of a process whose worker ended so (BEHAVIOUR C3). */
+/** The exit code of a process whose worker ended so, Laravel's. */
 export function exitCodeOf(reason: StopReason): number {
   if (reason === 'memory') return 12;
   return reason === 'timed_out' ? 1 : 0;

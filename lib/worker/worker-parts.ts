@@ -1,3 +1,4 @@
+import { JobPopped } from '../contracts/queue-events.js';
 import type { EventHub } from '../connections/event-hub.js';
 import type { FittedDriver } from '../connections/fit-driver.js';
 import type { QueueConnection } from '../connections/queue-connection.js';
@@ -57,7 +58,10 @@ export function workerParts(
     heartbeat,
     deadlines,
     (reserved) => runner.prepare(reserved, connection.name, runOptions),
-    (attempt) => runner.start(attempt),
+    (attempt) => {
+      if (hub.heard(JobPopped)) hub.emit(new JobPopped(connection.name, attempt.context));
+      runner.start(attempt);
+    },
     (end, reserved, settled) => {
       worker.ended(end);
       return finisher.finish(end, reserved, settled);

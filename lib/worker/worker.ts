@@ -23,7 +23,7 @@ const LONGEST_NAP_MS = 3_000;
  *
  *   starting ──▶ running ◀──▶ paused          by signal, by mark, by a Looping listener
  *      │            │            │
- *      └────────────┴─────┬──────┘            stop(), a mark, a limit (BEHAVIOUR C12)
+ *      └────────────┴─────┬──────┘            stop(), a mark, a limit
  *                         ▼
  *                     stopping ──▶ stopped    nothing is claimed; what runs is waited for, then handed back
  */
@@ -159,7 +159,7 @@ export class Worker {
       if (paused || (services.hub.heard(Looping) && !(await this.#looping()))) {
         this.#state = 'paused';
         await this.#sleep(options.sleepMs > 0 ? options.sleepMs : 1_000);
-        // A pause is no reason to wait: a worker that ends when there is nothing to do ends (BEHAVIOUR trap 8).
+        // A pause is no reason to wait: a worker that ends when there is nothing to do ends, as Laravel's does.
         this.#idle = this.#slots.empty;
         continue;
       }

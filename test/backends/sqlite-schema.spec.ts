@@ -1,6 +1,8 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SchemaError } from '../../lib/backends/database/schema-error.js';
+import { StoreUnusableError } from '../../lib/backends/database/store-state-errors.js';
 import { job, jobs, request, SqliteFiles } from './sqlite-harness.js';
 
 const files = new SqliteFiles();
@@ -18,6 +20,16 @@ describe('the tables of a SQLite file', () => {
     );
     await unused.close();
     expect(existsSync(await files.path('other'))).toBe(false);
+  });
+
+  it('cannot be in a directory, or in a file of something else: that is said at once', async () => {
+    const path = await files.path('notes');
+    writeFileSync(path, 'Not a database, but long enough to be taken for one. '.repeat(40));
+    for (const database of [path, dirname(path)]) {
+      const backend = await files.backend({}, { dataSource: { type: 'better-sqlite3', database } });
+      await expect(backend.check!()).rejects.toThrow(StoreUnusableError);
+      await expect(backend.queue!.push([job()])).rejects.toThrow(database);
+    }
   });
 
   it('are made once by many that come at the same time', async () => {

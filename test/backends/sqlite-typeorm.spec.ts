@@ -27,7 +27,9 @@ describe("an application's DataSource", () => {
     });
     expect(await named.queue!.reserve(request())).toHaveLength(1);
     const wrong = await files.backend({}, { dataSource: 'nobody' });
-    await expect(wrong.queue!.push([job()])).rejects.toThrow('dataSource of the [database] connection is undefined');
+    await expect(wrong.queue!.push([job()])).rejects.toThrow(
+      /names the DataSource ".+", and the application has none of that name/,
+    );
   });
 
   it('of another kind is refused', async () => {

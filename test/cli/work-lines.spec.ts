@@ -137,9 +137,9 @@ describe('as text', () => {
     expect(textLine({ ...line, status }, { columns: 60, paint: plain, now })).toMatch(expected);
   });
 
-  it('does not call a job done that was released by hand', () => {
+  it('calls an attempt done that released its job by hand, as Laravel does', () => {
     const released = { ...line, result: 'released' } as const;
-    expect(textLine(released, { columns: 60, paint: plain, now })).toMatch(/ RELEASED$/);
+    expect(textLine(released, { columns: 60, paint: plain, now })).toMatch(/ DONE$/);
   });
 
   it('names the queue that was paused', () => {

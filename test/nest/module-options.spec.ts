@@ -1,11 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
   getQueueConnectionToken,
   Job,
   QueueBus,
+  QueueManager,
   QueueModule,
+  unlimited,
   UnknownConnectionError,
+  type PushEntry,
   type QueueConnection,
   type QueueModuleOptions,
   type QueueOptionsFactory,
@@ -24,6 +28,12 @@ describe('QueueModule options', () => {
     ['an unknown option', { deflt: 'memory' }, /no option "deflt".*There are: .*default/],
     ['an unknown default', { default: 'nope' }, /\[nope\] queue connection has not been configured.*memory/],
     ['a promise not kept yet', { signing: 'require' }, /signing: 'require' is not in this version yet/],
+    ['a short key', { key: 'short' }, /key is too short.*32 characters/],
+    [
+      'a key ring without its current key',
+      { key: { current: 'b', keys: { a: 'x'.repeat(32) } } },
+      /"b", which key.keys does not have/,
+    ],
     ['a schedule', { schedule: {} }, /schedule is not in this version yet/],
   ])('refuses %s at boot, in one line', async (_, options, message) => {
     const error = await boot(options).then(
@@ -61,6 +71,38 @@ describe('QueueModule options', () => {
       await app.close();
     }
     expect(() => QueueModule.forRootAsync({})).toThrow(/useFactory, useClass and useExisting/);
+  });
+
+  it('takes the driver of the default connection from extend() in a constructor, and refuses one that nobody brings', async () => {
+    const pushed: string[] = [];
+    const options = { default: 'k', connections: { k: { driver: 'kafka' } } } as unknown as QueueModuleOptions;
+    const driver = {
+      limits: unlimited,
+      push: (entries: readonly PushEntry[]) => {
+        pushed.push(...entries.map((one) => one.queue));
+        return Promise.resolve(entries.map(() => ({ stored: true })));
+      },
+      reserve: () => Promise.resolve([]),
+      settle: () => Promise.resolve([]),
+      size: () => Promise.resolve([]),
+    };
+    @Injectable()
+    class Brings {
+      constructor(manager: QueueManager) {
+        manager.extend('kafka', () => driver);
+      }
+    }
+    const app = await Test.createTestingModule({
+      imports: [QueueModule.forRoot(options)],
+      providers: [Brings],
+    }).compile();
+    await app.init();
+    await app.get(QueueBus).dispatch(new Routed());
+    expect(pushed).toEqual(['default']);
+    await app.close();
+
+    const without = await Test.createTestingModule({ imports: [QueueModule.forRoot(options)] }).compile();
+    await expect(without.init()).rejects.toThrow(/driver "kafka", which is not there/);
   });
 
   it('registers each connection as a provider', async () => {

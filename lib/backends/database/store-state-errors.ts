@@ -11,6 +11,18 @@ export class StoreBusyError extends QueueError {
   }
 }
 
+/** The file cannot be a queue's store, and waiting does not change that. */
+export class StoreUnusableError extends QueueError {
+  /** @param why as SQLite says it */
+  constructor(store: string, why: string, cause: unknown) {
+    super(
+      'ERR_QUEUE_STORE_UNUSABLE',
+      `${store} cannot be used as a queue's file: ${why}. Check the path and its permissions, or name another file (QUEUE_DATABASE_URL, or dataSource of the connection).`,
+      { cause },
+    );
+  }
+}
+
 /** A verb was called after `close()`. */
 export class StoreClosedError extends QueueError {
   constructor(store: string) {

@@ -21,8 +21,8 @@ describe('the sync driver', () => {
     const [one, two] = [entryOf('{"n":1}', { queue: 'high', delayMs: 60_000 }), entryOf('{"n":2}')];
     await manager.get('sync').push([outgoing(one), outgoing(two)]);
     expect(ran).toMatchObject([
-      { id: one.id, queue: 'high', body: '{"n":1}', attempts: 1, stalls: 0, priority: 0 },
-      { id: two.id, queue: 'default', body: '{"n":2}' },
+      { id: one.id, queue: 'sync', body: '{"n":1}', attempts: 1, stalls: 0, priority: 0 },
+      { id: two.id, queue: 'sync', body: '{"n":2}' },
     ]);
   });
 

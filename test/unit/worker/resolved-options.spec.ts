@@ -8,7 +8,7 @@ const connection = { defaultQueue: 'own', prefetch: 2 };
 const resolve = (given: WorkerOptions = {}) => resolveWorkerOptions(given, connection);
 
 describe('resolveWorkerOptions', () => {
-  it('has the defaults of the reference, with departures 0.18 and 0.22', () => {
+  it('has Laravel’s defaults, but for memory and concurrency', () => {
     expect(resolve()).toEqual({
       given: {},
       queues: ['own'],

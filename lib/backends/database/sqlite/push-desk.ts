@@ -8,6 +8,9 @@ import type { PushRows } from './push.js';
 import { isFull } from './sqlite-fault.js';
 import type { SqliteFile } from './sqlite-file.js';
 
+/** What to do about a file that stays locked. */
+const HELD =
+  'Another connection holds the write lock of its file: look for a transaction that stays open. Inside a transaction of your own, dispatch with .within(manager).';
 /** Entries of one transaction: about 8 ms of it. */
 const CHUNK = 1_000;
 
@@ -88,7 +91,7 @@ export class PushDesk {
   #named(error: unknown): unknown {
     const { connection, dispatchTimeoutMs } = this.context;
     if (error instanceof StoreBusyError)
-      return new DispatchTimeoutError(connection, dispatchTimeoutMs, { cause: error });
+      return new DispatchTimeoutError(connection, dispatchTimeoutMs, { cause: error, advice: HELD });
     return isFull(error) ? new StoreFullError(connection, error) : error;
   }
 }

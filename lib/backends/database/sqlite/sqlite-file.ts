@@ -2,10 +2,10 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deferred, type Deferred } from '../../../support/deferred.js';
-import { StoreBusyError, StoreClosedError } from '../store-state-errors.js';
+import { StoreBusyError, StoreClosedError, StoreUnusableError } from '../store-state-errors.js';
 import { LoopTurn } from './loop-turn.js';
 import { Session } from './session.js';
-import { isBusy } from './sqlite-fault.js';
+import { isBusy, isUnusable, messageOf } from './sqlite-fault.js';
 import type { SqliteDatabase } from './sqlite-library.js';
 import { MEMORY, type SqliteSource } from './sqlite-source.js';
 
@@ -173,7 +173,7 @@ export class SqliteFile {
       this.#sameFileAt = performance.now();
     } catch (error) {
       if (Library) db?.close();
-      if (!isBusy(error)) throw error;
+      if (!isBusy(error)) throw isUnusable(error) ? new StoreUnusableError(path, messageOf(error), error) : error;
     }
   }
 

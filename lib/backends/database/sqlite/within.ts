@@ -39,6 +39,16 @@ export class SqliteTransactions implements TransactAbility {
     };
   }
 
+  /** A file has one writer: beside a transaction on it a push could only wait until it ends. */
+  joins(manager: unknown): boolean {
+    return (
+      typeof manager === 'object' &&
+      manager !== null &&
+      typeof (manager as EntityManagerLike).query === 'function' &&
+      this.#isOurs(manager as EntityManagerLike)
+    );
+  }
+
   async #store(manager: EntityManagerLike, entry: PushEntry): Promise<PushResult> {
     const fault = entryFault(entry);
     if (fault) return { stored: false, reason: 'error', error: fault };
@@ -96,16 +106,21 @@ export class SqliteTransactions implements TransactAbility {
         `within() was given ${describe(given)}. Give it the EntityManager of a TypeORM transaction.`,
       );
     }
-    const { path, shared } = this.file.source;
-    const dataSource: DataSourceLike | undefined = isDataSource(manager.dataSource) ? manager.dataSource : undefined;
-    const driver = dataSource?.driver as { readonly databaseConnection?: unknown } | undefined;
-    const same = shared ? driver?.databaseConnection === shared() : fileOfManager(dataSource) === path;
-    if (!same) {
+    if (!this.#isOurs(manager)) {
       throw new InvalidOptionError(
-        `within() was given an EntityManager of another database than the queue's (${path}): the job could not commit with it. Use the queue's own DataSource, or afterCommit.`,
+        `within() was given an EntityManager of another database than the queue's (${this.file.source.path}): the job could not commit with it. Use the queue's own DataSource, or afterCommit.`,
       );
     }
     return manager;
+  }
+
+  #isOurs(manager: EntityManagerLike): boolean {
+    const { path, shared } = this.file.source;
+    const dataSource: DataSourceLike | undefined = isDataSource(manager.dataSource) ? manager.dataSource : undefined;
+    if (!shared) return fileOfManager(dataSource) === path;
+    const driver = dataSource?.driver as { readonly databaseConnection?: unknown } | undefined;
+    // Another file's manager is settled before the handle is asked for: that throws where the database is closed.
+    return fileOfManager(dataSource) === path && driver?.databaseConnection === shared();
   }
 }
 
