@@ -1,4 +1,4 @@
-import { JobPopped } from '../contracts/queue-events.js';
+import { JobPopped, JobPopping } from '../contracts/queue-events.js';
 import type { EventHub } from '../connections/event-hub.js';
 import type { FittedDriver } from '../connections/fit-driver.js';
 import type { QueueConnection } from '../connections/queue-connection.js';
@@ -68,7 +68,10 @@ export function workerParts(
     },
     () => worker.alarm.notice(),
   );
-  return { settler, intake: new Intake(driver, settler, connection.leaseMs), heartbeat, deadlines, slots };
+  const popping = (): void => {
+    if (hub.heard(JobPopping)) hub.emit(new JobPopping(connection.name, options.queues.join(',')));
+  };
+  return { settler, intake: new Intake(driver, settler, connection.leaseMs, popping), heartbeat, deadlines, slots };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { JobPopping, Looping, WorkerIdle, WorkerStarting, WorkerStopping } from '../contracts/queue-events.js';
+import { Looping, WorkerIdle, WorkerStarting, WorkerStopping } from '../contracts/queue-events.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
 import type { StopReason, WorkerStatus } from '../contracts/worker-options.js';
 import { backoffMs } from '../support/backoff.js';
@@ -121,7 +121,7 @@ export class Worker {
     }
   }
 
-  /** False when it was told to stop before its store could be reached. */
+  /** False when told to stop first. */
   async #begin(): Promise<boolean> {
     const { services, options } = this;
     const { clock, connection, hub } = services;
@@ -153,7 +153,8 @@ export class Worker {
       const left = options.maxJobs > 0 ? options.maxJobs - this.#tally.taken : Infinity;
       const room = Math.min(this.#slots.room, left);
       if (!paused && room <= 0) {
-        await this.#sleep(LONGEST_NAP_MS);
+        // A freed slot hands in its job with the next claim, in one trip; behind the last job there is none.
+        await (left > 0 ? this.#alarm.nap(LONGEST_NAP_MS) : this.#sleep(LONGEST_NAP_MS));
         continue;
       }
       if (paused || (services.hub.heard(Looping) && !(await this.#looping()))) {
@@ -184,14 +185,11 @@ export class Worker {
 
   async #ask(room: number): Promise<{ jobs: readonly ReservedJob[]; waited: boolean }> {
     const { services, options } = this;
-    if (services.hub.heard(JobPopping)) services.hub.emit(new JobPopping(this.connectionName, this.queueList));
     try {
       // Told to stop or pause since the loop last looked: it must look again before it waits.
       if (this.#alarm.urgent) return { jobs: [], waited: false };
       const taken = await this.#intake.take(this.#openQueues(), room, this.#waitMs());
       this.#failures = 0;
-      // One turn of the event loop for everyone else: a store that answers at once would never let go of it.
-      await new Promise<void>((resolve) => setImmediate(resolve));
       return taken;
     } catch (error) {
       services.report('The store could not be asked for jobs; trying again', error);
@@ -221,8 +219,7 @@ export class Worker {
 
   #looping(): Promise<boolean> {
     const { hub, clock } = this.services;
-    const event = new Looping(this.connectionName, this.queueList, this.options.given);
-    return askLooping(event, hub, this.#alarm, clock);
+    return askLooping(new Looping(this.connectionName, this.queueList, this.options.given), hub, this.#alarm, clock);
   }
 
   #openQueues(): readonly string[] {

@@ -228,6 +228,8 @@ describe.each(STORES)('a worker on %s', (store) => {
       'starting',
       'looping',
       'before',
+      // The next look takes the ack along, so it begins before the job is known to be done.
+      'looping',
       'after',
       'looping',
       'stopping',
