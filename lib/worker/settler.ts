@@ -12,7 +12,8 @@ interface Handed {
  * Hands in what attempts came to. Everything that ends in one turn of the event loop goes in one call; nothing waits for a timer.
  *
  * While the worker's loop is about to ask for jobs it takes them along (`take`), so that ack and claim are one trip; otherwise they go
- * by themselves. What the store could not take is handed in again until it answers: the token makes a repeat harmless.
+ * by themselves. What the store could not take is handed in again until it answers: the token makes a repeat harmless. That waits for
+ * no claim, since the slots may all be held by jobs that wait for just this.
  */
 export class Settler {
   #pending: Handed[] = [];
@@ -64,7 +65,7 @@ export class Settler {
       failed: () => {
         this.#inFlight -= handed.length;
         this.#pending.unshift(...handed);
-        if (!this.#taking) this.#schedule();
+        this.#schedule();
       },
     };
   }
@@ -118,7 +119,7 @@ export class Settler {
           return;
         }
         this.#pending.push(...again);
-        if (!this.#taking) this.#schedule();
+        this.#schedule();
       });
     }
     this.#wakeIdle();

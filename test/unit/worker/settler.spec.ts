@@ -108,6 +108,16 @@ describe('Settler', () => {
     await settler.idle();
   });
 
+  it('does not wait for a claim with what was not taken: all slots may be held by jobs that wait for just this', async () => {
+    const { settler, calls } = open((batch, call) => {
+      if (call === 1) return Promise.reject(new Error('away'));
+      return call === 2 ? Promise.resolve([{ ok: false, reason: 'error' }]) : all(batch);
+    });
+    settler.taking = true;
+    expect(await settler.add(ack('a'), true)).toEqual(ok);
+    expect(calls).toEqual([['a'], ['a'], ['a']]);
+  });
+
   it('takes a missing answer for one that is not known', async () => {
     const { settler, calls } = open((batch, call) => Promise.resolve(call === 1 ? [ok] : batch.map(() => ok)));
     expect(await Promise.all([settler.add(ack('a')), settler.add(ack('b'))])).toEqual([ok, ok]);
