@@ -36,7 +36,7 @@ export class JobQueued {
   ) {}
 }
 
-/** A worker is about to ask for jobs. `queue` lists all it serves, by commas. */
+/** A worker looks for jobs, behind what it hands in with the same trip. `queue` lists all it serves, by commas. */
 export class JobPopping {
   static readonly event = 'queue.job.popping';
   constructor(

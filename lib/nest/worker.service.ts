@@ -85,11 +85,11 @@ export class WorkerService {
       this.parts.hub.emit(new WorkerInterrupted(name, worker.connectionName, worker.queueList));
       for (const attempt of worker.attempts()) {
         const job = attempt.job as Partial<QueueableJob> | undefined;
-        try {
-          job?.interrupted?.(name);
-        } catch (error) {
+        // An async one may reject: that must not pass for an error that no job owns.
+        const told = async (): Promise<void> => job?.interrupted?.(name);
+        told().catch((error: unknown) => {
           this.parts.report(`${attempt.context.displayName}.interrupted() failed`, error);
-        }
+        });
       }
     }
   }

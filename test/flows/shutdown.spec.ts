@@ -32,9 +32,11 @@ class Long extends Queueable {
     if (this.signal.aborted && this.heeds) return this.release();
     lines.push(`${this.label} done`);
   }
-  interrupted(signal: string) {
+  interrupted(signal: string): Promise<void> {
     interrupted.push(signal);
-    throw new Error('must not matter');
+    const error = new Error('must not matter');
+    if (this.label === 'b') return Promise.reject(error);
+    throw error;
   }
 }
 
@@ -80,6 +82,27 @@ describe.each(STORES)('the end of a worker on %s', (store) => {
     expect(reasons).toEqual([]);
     expect(interrupted).toEqual(['SIGTERM', 'SIGTERM']);
     expect(await at.manager.connection().size()).toMatchObject({ pending: 1, reserved: 0 });
+  });
+
+  it('reports interrupted() that throws or rejects, and goes on', async () => {
+    const errors: string[] = [];
+    const quiet = (): void => {};
+    const logger = {
+      log: quiet,
+      warn: quiet,
+      debug: quiet,
+      verbose: quiet,
+      error: (line: string) => void errors.push(line),
+    };
+    const told = await openApp(store, { providers: [Long], logger });
+    await told.bus.bulk([new Long('a', 50), new Long('b', 50)]);
+    const work = told.workers.work({ concurrency: 2, sleep: 3 });
+    await until(() => ran.length >= 2);
+    told.workers.signal('SIGINT');
+    expect(await work).toBe('interrupted');
+    expect(errors).toEqual(
+      [1, 2].map(() => expect.stringMatching(/Long.*interrupted\(\) failed: Error: must not matter/)),
+    );
   });
 
   it('gives what was prefetched back, uncounted', async () => {
