@@ -9,6 +9,10 @@ const root = join(import.meta.dirname, '..');
 const reports = mkdtempSync(join(tmpdir(), 'nestjs-queue-verify-'));
 const steps = [];
 
+process.env.QUEUE_TEST_SERVERS_REPORT = join(reports, 'servers');
+step('servers', 'node', '.ci/servers.mjs');
+// From here on a server that is missing is a failure, not a reason to leave tests out.
+process.env.REQUIRE_ALL = '1';
 step('clean', 'npm', 'run', '--silent', 'clean');
 step('lint', 'npm', 'run', '--silent', 'lint');
 step('format', 'npm', 'run', '--silent', 'format:check');
@@ -24,6 +28,7 @@ for (const { name, ok, ms, note } of steps) {
     `  ${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(8)} ${(ms / 1000).toFixed(1).padStart(6)} s  ${note}`.trimEnd(),
   );
 }
+console.log(`\nServers the tests ran on: ${serversThatRan()}`);
 const passed = steps.reduce((sum, { counts }) => sum + (counts?.passed ?? 0), 0);
 const skipped = steps.reduce((sum, { counts }) => sum + (counts?.skipped ?? 0), 0);
 // A step without tests that failed, or a suite that never came to its tests, counts as one failure.
@@ -31,6 +36,15 @@ const failed = steps.reduce((sum, { ok, counts }) => sum + (ok ? 0 : Math.max(1,
 rmSync(reports, { recursive: true, force: true });
 console.log(`\n${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+function serversThatRan() {
+  try {
+    const lines = readFileSync(process.env.QUEUE_TEST_SERVERS_REPORT, 'utf8').split('\n').filter(Boolean);
+    return [...new Set(lines)].sort().join('; ') || 'none';
+  } catch {
+    return 'none';
+  }
+}
 
 function step(name, command, ...args) {
   console.log(`\n== ${name}: ${command} ${args.join(' ')}`);

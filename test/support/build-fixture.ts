@@ -52,6 +52,7 @@ async function compileLibrary(): Promise<void> {
     type: 'module',
     exports: {
       '.': './lib/index.js',
+      './migrations': './lib/migrations/index.js',
       './testing': './lib/testing/index.js',
       './testing/conformance': './lib/testing/conformance/index.js',
     },
