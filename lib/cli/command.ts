@@ -6,6 +6,8 @@ import type { Output } from './output.js';
 export interface QueueCommand<Options extends object = object> {
   /** As it is called: `queue:failed`. */
   readonly name: string;
+  /** Another name that it answers to. */
+  readonly alias?: string;
   readonly summary: string;
   /** Arguments of example calls, beginning behind the command's name. */
   readonly examples: readonly string[];

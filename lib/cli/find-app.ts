@@ -101,7 +101,8 @@ function existing(given: string, base: string, origin: string): AppLocation {
   return exportName ? { file, exportName } : { file };
 }
 
-function packageRoot(from: string): string {
+/** The nearest folder upwards with a package.json; `from` where there is none. */
+export function packageRoot(from: string): string {
   for (let folder = from; ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json'))) return folder;
     if (dirname(folder) === folder) return from;

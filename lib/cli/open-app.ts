@@ -1,5 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import type { ConnectionManager } from '../connections/connection-manager.js';
 import type { QueueManager } from '../nest/queue-manager.js';
+import type { QueueRuntime } from '../nest/wiring.js';
 import type { WorkerService } from '../nest/worker.service.js';
 import type { FailedJobs } from '../operations/failed-jobs.js';
 import { CommandError } from './command-error.js';
@@ -8,6 +10,7 @@ import type { LogOptions } from './stderr-logger.js';
 
 /** The booted application, as far as commands need it. */
 export interface OpenApp {
+  readonly connections: ConnectionManager;
   readonly manager: QueueManager;
   readonly failed: FailedJobs;
   readonly worker: WorkerService;
@@ -34,6 +37,7 @@ export async function openApp(module: AppModule, options: LogOptions): Promise<O
     NestFactory.createApplicationContext(module, { abortOnError: false, logger }),
   );
   return {
+    connections: provided<QueueRuntime>(context, services.QUEUE_RUNTIME).connections,
     manager: provided(context, services.QueueManager),
     failed: provided(context, services.FailedJobs),
     worker: provided(context, services.WorkerService),
@@ -42,18 +46,20 @@ export async function openApp(module: AppModule, options: LogOptions): Promise<O
 }
 
 async function queueServices() {
-  const [{ bootForCommand }, { QueueManager }, { WorkerService }, { FailedJobs }] = await Promise.all([
-    import('../nest/queue-lifecycle.js'),
-    import('../nest/queue-manager.js'),
-    import('../nest/worker.service.js'),
-    import('../operations/failed-jobs.js'),
-  ]);
-  return { bootForCommand, QueueManager, WorkerService, FailedJobs };
+  const [{ QUEUE_RUNTIME }, { bootForCommand }, { QueueManager }, { WorkerService }, { FailedJobs }] =
+    await Promise.all([
+      import('../nest/tokens.js'),
+      import('../nest/queue-lifecycle.js'),
+      import('../nest/queue-manager.js'),
+      import('../nest/worker.service.js'),
+      import('../operations/failed-jobs.js'),
+    ]);
+  return { QUEUE_RUNTIME, bootForCommand, QueueManager, WorkerService, FailedJobs };
 }
 
-function provided<T>(context: INestApplicationContext, type: abstract new (...args: never[]) => T): T {
+function provided<T>(context: INestApplicationContext, token: symbol | (abstract new (...args: never[]) => T)): T {
   try {
-    return context.get<T>(type, { strict: false });
+    return context.get<T>(token, { strict: false });
   } catch (cause) {
     throw new CommandError(
       'The application does not import QueueModule, or imports it from another copy of nestjs-queue.',

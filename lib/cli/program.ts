@@ -99,6 +99,7 @@ function build(options: ProgramOptions, run: Run): Command {
 
 function describe(command: Command, one: QueueCommand, call: string, run: Run): Command {
   command.description(one.summary).allowExcessArguments(false);
+  if (one.alias) command.alias(one.alias);
   one.configure?.(command);
   const examples = one.examples.map((example) => `  $ ${call} ${example}`.trimEnd());
   command.addHelpText('after', `\nExamples:\n${examples.join('\n')}`);

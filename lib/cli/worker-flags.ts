@@ -72,8 +72,10 @@ export function addWorkerFlags(command: Command): void {
     .option('--unknown-job-tries <n>', 'tries of a job that no class is known for (default: 3)', wholeNumber(1))
     .option('--stop-on-lost-connection', 'end when the store goes away, instead of reconnecting')
     .option('--force', 'work through every pause')
-    // There is no thread that ends a blocked process in this version, so there is nothing to switch off.
-    .addOption(new Option('--no-watchdog', 'without effect').hideHelp())
+    .option(
+      '--no-watchdog',
+      'do not end the process when a job blocks it past its timeout, nor keep its lease meanwhile',
+    )
     .addOption(new Option('--daemon', 'deprecated: a worker always stays').hideHelp())
     .addOption(new Option('--delay <times>', 'deprecated: use --backoff').argParser(durations).hideHelp());
 }

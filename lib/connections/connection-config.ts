@@ -57,6 +57,8 @@ export interface ResolvedConnections {
   readonly default: string;
   /** Those configured first, then those that always exist. */
   readonly connections: ReadonlyMap<string, ResolvedConnection>;
+  /** Those of them that the options name. */
+  readonly configured: ReadonlySet<string>;
   readonly failed: ResolvedStore;
   readonly batching: ResolvedStore;
   readonly locks: ResolvedStore;
@@ -147,6 +149,7 @@ export function resolveConnections(
   return {
     default: defaultName,
     connections,
+    configured: new Set(Object.keys(options.connections ?? {})),
     failed,
     batching,
     locks: options.locks === undefined ? OWN : lockStore(options.locks, checked),

@@ -8,6 +8,7 @@ import type { Clock } from '../support/clock.js';
 import { describe, InvalidOptionError, QueueError } from '../support/queue-error.js';
 import { asBackend } from './as-backend.js';
 import { UnknownConnectionError, type ResolvedConnections } from './connection-config.js';
+import { connectionsInUse, homeOf } from './connections-in-use.js';
 import type { EventHub } from './event-hub.js';
 import { QueueConnection } from './queue-connection.js';
 import { QueueRoutes } from './queue-routes.js';
@@ -70,6 +71,16 @@ export class ConnectionManager {
 
   names(): string[] {
     return [...this.config.connections.keys()];
+  }
+
+  /** Those that the module lives on, as far as its options tell. */
+  inUse(): readonly string[] {
+    return connectionsInUse(this.config);
+  }
+
+  /** The connection that keeps failed jobs or batches; `undefined` where none does. */
+  homeOf(kind: 'failed' | 'batching'): string | undefined {
+    return homeOf(this.config, kind);
   }
 
   /**

@@ -7,6 +7,8 @@ export class QueueError extends Error {
   readonly code: string;
   /** `'unknown'` where it is not known whether the store took the write. */
   declare readonly outcome?: 'unknown';
+  /** Waiting may mend it: a worker goes on trying instead of ending. */
+  declare readonly transient?: true;
 
   constructor(code: string, message: string, options?: { cause?: unknown; outcome?: 'unknown' }) {
     super(message, options && 'cause' in options ? { cause: options.cause } : undefined);

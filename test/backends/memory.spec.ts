@@ -76,7 +76,7 @@ describe('memory driver against a model', () => {
 
   it('takes what is pushed while the clock is set back, once each', async () => {
     let now = 1_000_000;
-    const store = new MemoryStore({ now: () => now, after: () => () => {} });
+    const store = new MemoryStore({ now: () => now, elapsed: () => now, after: () => () => {} });
     const { queue } = memoryBackend({ store }, contextOf(new FakeClock()));
     for (const step of [0, -5_000, 10, -20_000, 60_000]) {
       now += step;

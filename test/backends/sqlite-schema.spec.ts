@@ -90,6 +90,29 @@ describe('the tables of a SQLite file', () => {
     expect(await renamed.queue!.push([job()])).toEqual([{ stored: true }]);
   });
 
+  it('of which one is gone are refused, with the name of that one', async () => {
+    await (
+      await files.backend()
+    ).check!();
+    (await files.raw()).exec('DROP TABLE jobs_locks');
+    for (const migrate of [true, false]) {
+      const backend = await files.backend({}, { migrate });
+      await expect(backend.check!()).rejects.toThrow(/\[jobs_locks\] in .* is missing, while others of the same queue/);
+    }
+  });
+
+  it('of a newer version are used where that version says that this one can', async () => {
+    await (
+      await files.backend()
+    ).check!();
+    (await files.raw()).exec(
+      `UPDATE queue_schema SET version = 2 WHERE name = 'jobs'; INSERT INTO queue_schema VALUES ('jobs:since', 1)`,
+    );
+    const backend = await files.backend();
+    expect(await backend.queue!.push([job()])).toEqual([{ stored: true }]);
+    expect(await backend.schema!.install()).toEqual({ applied: [] });
+  });
+
   it('of two connections in one file are kept apart', async () => {
     const one = await files.backend({}, { table: 'mails' });
     const two = await files.backend(

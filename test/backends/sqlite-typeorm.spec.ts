@@ -33,9 +33,9 @@ describe("an application's DataSource", () => {
   });
 
   it('of another kind is refused', async () => {
-    const dataSource = { type: 'postgres', database: 'app' };
+    const dataSource = { type: 'mssql', database: 'app' };
     expect(() => databaseBackend({ driver: 'database', dataSource }, backendContext())).toThrow(
-      /of type "postgres".*SQLite only/,
+      /of type "mssql".*Use a DataSource of type 'postgres'/,
     );
   });
 });

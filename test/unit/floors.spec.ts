@@ -34,7 +34,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 };
 
 /** `index.ts` stands only where package.json publishes an entry point. */
-const ENTRY_POINTS = ['index.ts', 'testing/index.ts', 'testing/conformance/index.ts'];
+const ENTRY_POINTS = ['index.ts', 'migrations/index.ts', 'testing/index.ts', 'testing/conformance/index.ts'];
 
 /** Nest, outside nest/ and the roof above it. */
 const NEST_BELOW: Readonly<Record<string, readonly string[]>> = {

@@ -4,8 +4,9 @@ import type { Duration } from '../../support/duration.js';
 export interface DatabaseConnectionOptions {
   readonly driver: 'database';
   /**
-   * The name of a Nest DataSource, a DataSource, or its options. On SQLite only the file's path and the SQLite library are taken from it:
-   * the queue opens a handle of its own. Default: the environment's QUEUE_DATABASE_URL, else `./queue.sqlite`.
+   * The name of a Nest DataSource, a DataSource, or its options, of type better-sqlite3, postgres, mysql or mariadb. Only where the
+   * database is, is taken from it: the queue opens connections of its own, a few for each process. Default: the environment's
+   * QUEUE_DATABASE_URL, else `./queue.sqlite`.
    */
   readonly dataSource?: string | DataSourceLike | DataSourceOptionsLike;
   /** Default 'jobs'. The queue's other tables are named after it. */
@@ -13,7 +14,7 @@ export interface DatabaseConnectionOptions {
   readonly queue?: string;
   readonly retryAfter?: Duration;
   readonly afterCommit?: boolean;
-  /** Create or update the tables on first use. Default: true on SQLite. */
+  /** Create or update the tables on first use. Default: true on SQLite, false on servers, where `queue:install` does it. */
   readonly migrate?: boolean;
   readonly prefetch?: number;
   /** Default 'failed_jobs'. */

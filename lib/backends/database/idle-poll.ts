@@ -2,7 +2,7 @@ import type { Clock } from '../../support/clock.js';
 
 /** Looks come this often while there was work lately, and this seldom after a long while without. */
 const SHORTEST_MS = 50;
-const LONGEST_MS = 1_000;
+const LONGEST_MS = { deaf: 1_000, hearing: 1_000 };
 
 /**
  * How often an idle worker looks for itself, behind whatever wakes it sooner: each pause is a quarter of the time since there was last
@@ -11,7 +11,11 @@ const LONGEST_MS = 1_000;
 export class IdlePoll {
   #busyAt: number;
 
-  constructor(private readonly clock: Clock) {
+  /** @param longest without and with a way to hear of pushes at once */
+  constructor(
+    private readonly clock: Clock,
+    private readonly longest: { readonly deaf: number; readonly hearing: number } = LONGEST_MS,
+  ) {
     this.#busyAt = clock.now();
   }
 
@@ -19,8 +23,11 @@ export class IdlePoll {
     this.#busyAt = this.clock.now();
   }
 
-  ms(): number {
-    return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (this.clock.now() - this.#busyAt) / 4));
+  ms(hearing = false): number {
+    return Math.min(
+      hearing ? this.longest.hearing : this.longest.deaf,
+      Math.max(SHORTEST_MS, (this.clock.now() - this.#busyAt) / 4),
+    );
   }
 }
 

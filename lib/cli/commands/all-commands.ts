@@ -1,11 +1,27 @@
 import type { QueueCommand } from '../command.js';
+import { batchesTable } from './batches-table.js';
 import { clear } from './clear.js';
+import { failedTable } from './failed-table.js';
 import { failed } from './failed.js';
 import { flush } from './flush.js';
 import { forget } from './forget.js';
+import { install } from './install.js';
 import { restart } from './restart.js';
 import { retry } from './retry.js';
+import { jobsTable } from './table.js';
 import { work } from './work.js';
 
 /** Every command, in the order of the help. */
-export const commands: readonly QueueCommand[] = [work, restart, failed, retry, forget, flush, clear];
+export const commands: readonly QueueCommand[] = [
+  work,
+  restart,
+  failed,
+  retry,
+  forget,
+  flush,
+  clear,
+  install,
+  jobsTable,
+  failedTable,
+  batchesTable,
+];

@@ -1,29 +1,11 @@
-import type { BatchCallback, BatchProgress, MemberEnd, NewBatch } from '../../../contracts/batch-store.js';
-import { batchProgress, countEnd, unconfirmedSince, type BatchRow, type MemberState } from '../batch-ledger.js';
+import type { BatchProgress, MemberEnd, NewBatch } from '../../../contracts/batch-store.js';
+import { batchRowOf, COUNTED, COUNTED_COLUMNS, prunableWhere, savedOf, SAVING } from '../batch-columns.js';
+import { batchProgress, countEnd, type BatchRow, type MemberState } from '../batch-ledger.js';
 import type { Tables } from '../table-names.js';
 import type { Session, Value } from './session.js';
 
-const COLUMNS =
-  'seq, id, name, options, total, pending, failed, ended, sealed, cancel_on_failure, created_at, cancelled_at, finished_at, then_due, catch_due, finally_due, confirmed';
-type Found = [
-  seq: number,
-  id: string,
-  name: string,
-  options: string,
-  total: number,
-  pending: number,
-  failed: number,
-  ended: number,
-  sealed: number,
-  cancelOnFailure: number,
-  createdAt: number,
-  cancelledAt: number | null,
-  finishedAt: number | null,
-  thenDue: number | null,
-  catchDue: number | null,
-  finallyDue: number | null,
-  confirmed: string,
-];
+const COLUMNS = `${COUNTED}, id, name, options`;
+type Found = readonly Value[];
 
 /** The statements on batches and their members, for use inside a write unit. */
 export class BatchRows {
@@ -34,8 +16,7 @@ export class BatchRows {
   constructor({ quoted: t }: Tables) {
     this.#batches = t.batches;
     this.#members = t.members;
-    this.#save = `UPDATE ${t.batches} SET total = ?, pending = ?, failed = ?, ended = ?, sealed = ?, cancelled_at = ?, finished_at = ?,
-      then_due = ?, catch_due = ?, finally_due = ?, confirmed = ?, unconfirmed_since = ? WHERE seq = ?`;
+    this.#save = `UPDATE ${t.batches} SET ${SAVING}`;
   }
 
   find(session: Session, id: string): BatchRow | undefined {
@@ -53,21 +34,7 @@ export class BatchRows {
   }
 
   save(session: Session, row: BatchRow): void {
-    session.run(this.#save, [
-      row.total,
-      row.pending,
-      row.failed,
-      row.ended,
-      Number(row.sealed),
-      row.cancelledAt ?? null,
-      row.finishedAt ?? null,
-      row.dueAt.get('then') ?? null,
-      row.dueAt.get('catch') ?? null,
-      row.dueAt.get('finally') ?? null,
-      [...row.confirmed].join(' '),
-      unconfirmedSince(row) ?? null,
-      row.seq,
-    ]);
+    session.run(this.#save, savedOf(row));
   }
 
   /** How many of them are new. */
@@ -146,12 +113,7 @@ export class BatchRows {
     before: { readonly finished: number } | { readonly unfinished: number } | { readonly cancelled: number },
     limit: number,
   ): number[] {
-    const [where, moment] =
-      'finished' in before
-        ? ['finished_at < ?', before.finished]
-        : 'unfinished' in before
-          ? ['finished_at IS NULL AND cancelled_at IS NULL AND created_at < ?', before.unfinished]
-          : ['cancelled_at IS NOT NULL AND created_at < ?', before.cancelled];
+    const [where, moment] = prunableWhere(before);
     return session
       .all<[number]>(`SELECT seq FROM ${this.#batches} WHERE ${where} ORDER BY seq LIMIT ?`, [moment, limit])
       .map(([seq]) => seq);
@@ -167,32 +129,6 @@ export class BatchRows {
 }
 
 function batchRow(found: Found): BatchRow {
-  const [seq, id, name, options, total, pending, failed, ended, sealed, cancelOnFailure, createdAt] = found;
-  const [cancelledAt, finishedAt, thenDue, catchDue, finallyDue] = found.slice(11, 16) as Value[];
-  const at = (moment: Value | undefined): number | undefined => (typeof moment === 'number' ? moment : undefined);
-  const confirmed = found[16] === '' ? [] : (found[16].split(' ') as BatchCallback[]);
-  const row: BatchRow = {
-    seq,
-    id,
-    name,
-    options,
-    total,
-    pending,
-    failed,
-    ended,
-    sealed: sealed === 1,
-    cancelOnFailure: cancelOnFailure === 1,
-    createdAt,
-    cancelledAt: at(cancelledAt),
-    finishedAt: at(finishedAt),
-    dueAt: new Map(),
-    confirmed: new Set(confirmed),
-  };
-  const due: readonly [BatchCallback, Value | undefined][] = [
-    ['then', thenDue],
-    ['catch', catchDue],
-    ['finally', finallyDue],
-  ];
-  for (const [callback, moment] of due) if (typeof moment === 'number') row.dueAt.set(callback, moment);
-  return row;
+  const [id, name, options] = found.slice(COUNTED_COLUMNS).map(String) as [string, string, string];
+  return batchRowOf(found, { id, name, options });
 }

@@ -1,10 +1,8 @@
 import type { ControlMarks, ControlStore, PauseTarget } from '../../../contracts/control-store.js';
 import type { Clock } from '../../../support/clock.js';
+import { markOf, PAUSED_ALL, RESTART } from '../control-marks.js';
 import type { Tables } from '../table-names.js';
 import type { Patience, SqliteFile } from './sqlite-file.js';
-
-const RESTART = 'restart';
-const PAUSED_ALL = 'paused';
 
 export class SqliteControl implements ControlStore {
   readonly #put: string;
@@ -54,9 +52,4 @@ export class SqliteControl implements ControlStore {
       return session.run(this.#put, [mark, value, expiresAt]);
     }, this.patience);
   }
-}
-
-/** Two names, whatever is in them, and never one of the marks above. */
-function markOf(target: PauseTarget): string {
-  return target === 'all' ? PAUSED_ALL : JSON.stringify([target.connection, target.queue]);
 }

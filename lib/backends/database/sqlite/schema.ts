@@ -1,89 +1,65 @@
-import { SchemaError } from '../schema-error.js';
+import type { Component } from '../schema-component.js';
+import { SchemaPlan, type Found } from '../schema-plan.js';
+import { SchemaSql } from '../schema-sql.js';
 import type { Tables } from '../table-names.js';
 import type { Session } from './session.js';
 import type { SchemaCheck } from './sqlite-file.js';
 
-/** Tables that have a version together, by the one that names them, and the statements that lead from each version to the next. */
-interface Component {
-  readonly table: string;
-  readonly versions: readonly (readonly string[])[];
+export function sqliteComponents(tables: Tables): readonly Component[] {
+  return [jobsComponent(tables), failedComponent(tables), batchesComponent(tables)];
 }
 
 /** The queue's tables, brought up to date on first use unless `migrate` is false. */
 export class SqliteSchema implements SchemaCheck {
-  readonly #components: readonly Component[];
-  readonly #register: string;
+  readonly sql: SchemaSql;
+  readonly #plan: SchemaPlan;
+  #applied: readonly string[] = [];
 
   constructor(
     private readonly tables: Tables,
     private readonly options: { readonly migrate: boolean; readonly store: () => string },
   ) {
-    this.#components = [jobsComponent(tables), failedComponent(tables), batchesComponent(tables)];
-    this.#register = `CREATE TABLE IF NOT EXISTS ${tables.quoted.schema} (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID`;
+    const components = sqliteComponents(tables);
+    this.sql = new SchemaSql('sqlite', tables, components);
+    this.#plan = new SchemaPlan(components, tables.bare, options.store);
+  }
+
+  /** What the last migration made or changed. */
+  get applied(): readonly string[] {
+    return this.#applied;
   }
 
   current(session: Session): boolean {
-    return this.isCurrent(this.#versions(session));
+    return this.isCurrent(this.#found(session));
   }
 
   /** @throws SchemaError for a newer schema, and where an older one must not be brought up to date */
-  isCurrent(versions: ReadonlyMap<string, number>): boolean {
-    for (const { table, versions: known } of this.#components) {
-      const version = versions.get(table) ?? 0;
-      if (version > known.length) {
-        throw new SchemaError(
-          `The table [${table}] in ${this.options.store()} was made by a newer version of nestjs-queue (schema ${version}, this one knows ${known.length}). Update nestjs-queue here as well.`,
-        );
-      }
-    }
-    if (this.#components.every(({ table, versions: known }) => versions.get(table) === known.length)) return true;
-    if (this.options.migrate) return false;
-    const [behind] = this.#components.filter(({ table, versions: known }) => versions.get(table) !== known.length);
-    throw new SchemaError(
-      `The table [${behind!.table}] in ${this.options.store()} is ${versions.has(behind!.table) ? 'of an older version' : 'missing'}. Run: npx nestjs-queue queue:install`,
-    );
+  isCurrent(found: Found): boolean {
+    if (!this.options.migrate) this.#plan.assertCurrent(found);
+    return this.#plan.steps(found).length === 0;
   }
 
   migrate(session: Session): void {
-    for (const statement of this.statements(this.#versions(session), this.#existing(session))) session.exec(statement);
+    const found = this.#found(session);
+    for (const statement of this.statements(found)) session.exec(statement);
+    this.#applied = this.#plan.steps(found).map(({ component }) => component.table);
   }
 
-  /** What is still to be run, given the versions that are there. @throws SchemaError where a table of that name is somebody else's */
-  statements(versions: ReadonlyMap<string, number>, existing: ReadonlySet<string>): readonly string[] {
-    const statements = [this.#register];
-    for (const { table, versions: known } of this.#components) {
-      const version = versions.get(table) ?? 0;
-      if (version === known.length) continue;
-      if (version === 0 && existing.has(table)) {
-        throw new SchemaError(
-          `There is a table [${table}] in ${this.options.store()} that nestjs-queue did not make. Give the connection another name for its table (options table, failed.table, batching.table).`,
-        );
-      }
-      statements.push(
-        ...known.slice(version).flat(),
-        `INSERT INTO ${this.tables.quoted.schema} (name, version) VALUES ('${table}', ${known.length}) ON CONFLICT (name) DO UPDATE SET version = excluded.version`,
-      );
-    }
-    return statements;
+  /** What is still to be run. @throws SchemaError where a table of that name is somebody else's */
+  statements(found: Found): readonly string[] {
+    return [this.sql.register, ...this.#plan.steps(found).flatMap((step) => this.sql.statements(step))];
   }
 
-  #versions(session: Session): ReadonlyMap<string, number> {
-    if (!this.#existing(session).has(this.tables.bare.schema)) return new Map();
-    const recorded = session.all<[string, number]>(`SELECT name, version FROM ${this.tables.quoted.schema}`, []);
-    const existing = this.#existing(session);
-    // A version without its table: somebody dropped it.
-    return new Map(recorded.filter(([name]) => existing.has(name)));
-  }
-
-  #existing(session: Session): ReadonlySet<string> {
-    return new Set(
-      session.all<[string]>(`SELECT name FROM sqlite_master WHERE type = 'table'`, []).map(([name]) => name),
-    );
+  #found(session: Session): Found {
+    const existing = new Set(session.all<[string, number]>(this.sql.existing, []).map(([name]) => name));
+    const recorded = existing.has(this.tables.bare.schema) ? session.all<[string, number]>(this.sql.versions, []) : [];
+    return { recorded: new Map(recorded), existing };
   }
 }
 
 function jobsComponent({ bare, quoted: t }: Tables): Component {
   return {
+    kind: 'jobs',
     table: bare.jobs,
     versions: [
       [
@@ -123,11 +99,13 @@ function jobsComponent({ bare, quoted: t }: Tables): Component {
         `CREATE TABLE ${t.control} (mark TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER) WITHOUT ROWID`,
       ],
     ],
+    drop: [t.control, t.limits, t.locks, t.effects, t.cancelled, t.once, t.jobs].map(dropTable),
   };
 }
 
 function failedComponent({ bare, quoted: t }: Tables): Component {
   return {
+    kind: 'failed',
     table: bare.failed,
     versions: [
       [
@@ -146,11 +124,13 @@ function failedComponent({ bare, quoted: t }: Tables): Component {
         `CREATE INDEX "${bare.failed}_time" ON ${t.failed} (failed_at, seq)`,
       ],
     ],
+    drop: [dropTable(t.failed)],
   };
 }
 
 function batchesComponent({ bare, quoted: t }: Tables): Component {
   return {
+    kind: 'batches',
     table: bare.batches,
     versions: [
       [
@@ -185,5 +165,10 @@ function batchesComponent({ bare, quoted: t }: Tables): Component {
         `CREATE INDEX "${bare.members}_failed" ON ${t.members} (batch, ended_at) WHERE state = 'failed'`,
       ],
     ],
+    drop: [t.members, t.batches].map(dropTable),
   };
+}
+
+function dropTable(table: string): string {
+  return `DROP TABLE IF EXISTS ${table}`;
 }

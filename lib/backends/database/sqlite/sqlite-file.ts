@@ -25,6 +25,9 @@ export interface SchemaCheck {
   migrate(session: Session): void;
 }
 
+/** Epoch ms. Touches no file, so it takes no lock. */
+const NOW = `SELECT CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`;
+
 const BUSY = Symbol('busy');
 /** How often it is looked whether the file is still the one that was opened. */
 const SAME_FILE_EVERY_MS = 1_000;
@@ -66,6 +69,11 @@ export class SqliteFile {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Epoch ms by SQLite; `undefined` while the file is not open. */
+  now(): number | undefined {
+    return this.#session?.first<[number]>(NOW, [])?.[0];
   }
 
   /** Runs reads. They see committed rows; several of them need not see the same moment. */

@@ -64,7 +64,7 @@ export function sqlitePath(url: string): string {
     return path === MEMORY ? MEMORY : resolve(path);
   }
   throw new InvalidOptionError(
-    `QUEUE_DATABASE_URL is a ${scheme} URL. This version keeps its queue on SQLite only: give a file's path, or leave it out for ./queue.sqlite.`,
+    `QUEUE_DATABASE_URL is a ${scheme} URL. Give a postgres, mysql or mariadb URL, a file's path for SQLite, or leave it out for ./queue.sqlite.`,
   );
 }
 
@@ -100,7 +100,7 @@ function handleOf(dataSource: DataSourceLike, handle: SqliteDatabase | undefined
 function fileOf(options: DataSourceOptionsLike, connection: string): string {
   if (options.type !== 'better-sqlite3') {
     throw new InvalidOptionError(
-      `The DataSource of the [${connection}] connection is of type ${describe(options.type)}. This version keeps its queue on SQLite only: use a DataSource of type 'better-sqlite3'.`,
+      `The DataSource of the [${connection}] connection is of type ${describe(options.type)}. Use a DataSource of type 'postgres', 'mysql', 'mariadb' or 'better-sqlite3'.`,
     );
   }
   const { database } = options;

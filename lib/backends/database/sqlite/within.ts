@@ -82,21 +82,13 @@ export class SqliteTransactions implements TransactAbility {
    * and they vanish with it if it is rolled back.
    */
   async #install(manager: EntityManagerLike): Promise<void> {
-    const tables = new Set(
-      (await rowsOf(manager, `SELECT name FROM sqlite_master WHERE type = 'table'`, [])).map((row) =>
-        String(row['name']),
-      ),
-    );
-    const recorded = tables.has(this.tables.bare.schema)
-      ? await rowsOf(manager, `SELECT name, version FROM ${this.tables.quoted.schema}`, [])
-      : [];
-    const versions = new Map(
-      recorded
-        .map((row) => [String(row['name']), Number(row['version'])] as const)
-        .filter(([name]) => tables.has(name)),
-    );
-    if (this.schema.isCurrent(versions)) return;
-    for (const statement of this.schema.statements(versions, tables)) await manager.query(statement);
+    const { sql } = this.schema;
+    const existing = new Set((await rowsOf(manager, sql.existing, [])).map((row) => String(row['name'])));
+    const rows = existing.has(this.tables.bare.schema) ? await rowsOf(manager, sql.versions, []) : [];
+    const recorded = new Map(rows.map((row) => [String(row['name']), Number(row['version'])] as const));
+    const found = { recorded, existing };
+    if (this.schema.isCurrent(found)) return;
+    for (const statement of this.schema.statements(found)) await manager.query(statement);
   }
 
   #checked(given: unknown): EntityManagerLike {

@@ -1,0 +1,26 @@
+import type { Effects } from '../../../contracts/queue-driver.js';
+import type { BatchRows } from './batch-rows.js';
+import type { EntryRows } from './entry-rows.js';
+import type { FailedRows } from './failed-rows.js';
+import type { Link } from './link.js';
+import type { LockRows } from './lock-rows.js';
+
+/** Applies what follows an attempt in the very transaction that settles it: all of it lives in this database. */
+export class EffectRows {
+  constructor(
+    private readonly entries: EntryRows,
+    private readonly locks: LockRows,
+    private readonly batches: BatchRows,
+    private readonly failed: FailedRows,
+  ) {}
+
+  /** @throws what makes an effect impossible; the settlement is then rolled back with it */
+  async apply(link: Link, effects: Effects): Promise<void> {
+    // A batch before locks, in every transaction: two of them never wait for each other crosswise.
+    if (effects.member) await this.batches.recordEnd(link, effects.member.batchId, effects.member);
+    // A lock is given back before the follow-ups, which may want it.
+    for (const { key, owner } of effects.unlock ?? []) await this.locks.release(link, key, owner);
+    await this.entries.storeAll(link, effects.push ?? []);
+    if (effects.failure) await this.failed.record(link, [effects.failure]);
+  }
+}

@@ -1,0 +1,80 @@
+import { chunks } from '../../../support/chunks.js';
+import type { Tables } from '../table-names.js';
+import type { Flavour } from './flavour.js';
+import type { Link, Statement } from './link.js';
+import { LIST, rowsOf, SizedStatement } from './sized-statement.js';
+import { idKey, idOf } from './stored-text.js';
+
+/** The statements on the members of batches, whose row is locked where they write. */
+export class MemberRows {
+  readonly #add: SizedStatement;
+  readonly #state: Statement;
+  readonly #skip: SizedStatement;
+  readonly #end: Statement;
+  readonly #failed: Statement;
+  readonly #delete: SizedStatement;
+
+  constructor({ quoted: t }: Tables, flavour: Flavour) {
+    const insert = `INSERT INTO ${t.members} (batch, job_id, id_name) VALUES`;
+    this.#add = new SizedStatement(flavour, (length) =>
+      flavour.insertIgnoring(`${insert} ${rowsOf('(?, ?, ?)', length)}`, 'batch, job_id'),
+    );
+    this.#state = flavour.statement(`SELECT state FROM ${t.members} WHERE batch = ? AND job_id = ?`);
+    this.#skip = new SizedStatement(
+      flavour,
+      (length) =>
+        `UPDATE ${t.members} SET state = 'skipped', ended_at = ? WHERE batch = ? AND job_id IN ${flavour.list(length)} AND state IS NULL`,
+    );
+    this.#end = flavour.statement(`UPDATE ${t.members} SET state = ?, ended_at = ? WHERE batch = ? AND job_id = ?`);
+    this.#failed = flavour.statement(
+      `SELECT job_id, id_name FROM ${t.members} WHERE batch = ? AND state = 'failed' ORDER BY ended_at, job_id`,
+    );
+    this.#delete = new SizedStatement(
+      flavour,
+      (length) => `DELETE FROM ${t.members} WHERE batch IN ${flavour.list(length)}`,
+    );
+  }
+
+  /** How many of them are new. */
+  async add(link: Link, batch: number, jobIds: readonly string[]): Promise<number> {
+    let added = 0;
+    for (const some of chunks(jobIds, LIST)) {
+      const rows = some.map((id) => {
+        const { key, name } = idKey(id);
+        return [batch, key, name] as const;
+      });
+      const { statement, padded } = this.#add.of(rows);
+      added += (await link.query(statement, padded.flat())).changes;
+    }
+    return added;
+  }
+
+  /** `undefined` when there is no such member; its state is so until it has ended. */
+  async state(link: Link, batch: number, jobId: string): Promise<{ readonly state: string | undefined } | undefined> {
+    const [found] = (await link.query<[string | null]>(this.#state, [batch, idKey(jobId).key])).rows;
+    return found && { state: found[0] ?? undefined };
+  }
+
+  /** How many of them had not ended. */
+  async skip(link: Link, batch: number, jobIds: readonly string[], now: number): Promise<number> {
+    let skipped = 0;
+    for (const some of chunks(jobIds, LIST)) {
+      const { statement, padded } = this.#skip.of(some.map((id) => idKey(id).key));
+      skipped += (await link.query(statement, [now, batch, ...padded])).changes;
+    }
+    return skipped;
+  }
+
+  async end(link: Link, batch: number, jobId: string, state: string, now: number): Promise<void> {
+    await link.query(this.#end, [state, now, batch, idKey(jobId).key]);
+  }
+
+  async failed(link: Link, batch: number): Promise<readonly string[]> {
+    return (await link.query(this.#failed, [batch])).rows.map(([id, name]) => idOf(id, name));
+  }
+
+  async delete(link: Link, batches: readonly number[]): Promise<void> {
+    const { statement, padded } = this.#delete.of(batches);
+    await link.query(statement, padded);
+  }
+}
