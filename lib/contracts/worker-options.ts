@@ -41,6 +41,11 @@ export interface WorkerOptions {
   prefetch?: number;
   /** Pick-ups of a job whose name nobody here knows before it fails. Default 3. */
   unknownJobTries?: number;
+  /**
+   * A thread keeps the leases while a handler blocks the event loop. Where a handler blocks it past its timeout and `timeoutGrace`, the
+   * thread gives the job back as timed out and ends the process (SIGKILL), if that is a worker's own or `exitWhenStuck` is set. Where the
+   * store cannot be reached from a thread (in memory, a library given as a function) there is none. Default true.
+   */
   watchdog?: boolean;
   /** End with reason 'lost_connection' when the store goes away, instead of reconnecting. Default false. */
   stopOnLostConnection?: boolean;

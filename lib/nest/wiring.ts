@@ -175,6 +175,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     control: () => connections.control(),
     // A store that is away is said once in a while, not with every try.
     report: (message, error) => around.warn(`${message}: ${errorLine(error)}`),
+    ownsProcess: () => workers.ownsProcess,
   });
   const strays = new StrayErrors(
     storage,

@@ -106,6 +106,10 @@ export class WorkerService {
     this.#ownsProcess = true;
   }
 
+  get ownsProcess(): boolean {
+    return this.#ownsProcess;
+  }
+
   /** What ended the workers of a process of their own. */
   get fatal(): { readonly error: unknown } | undefined {
     return this.#fatal;

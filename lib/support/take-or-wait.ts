@@ -37,12 +37,12 @@ export async function takeOrWait<T>(request: {
   clock: Clock;
 }): Promise<readonly T[]> {
   const { bell, clock, signal } = request;
-  const start = clock.now();
+  const start = clock.elapsed();
   for (;;) {
     const listening = bell.next();
     try {
       const taken = await request.take();
-      const waited = clock.now() - start;
+      const waited = clock.elapsed() - start;
       if (taken.length > 0 || waited >= request.waitMs || signal.aborted) return taken;
       const woken = deferred();
       const cancel = clock.after(Math.max(1, Math.min(request.pollMs(waited), request.waitMs - waited)), woken.resolve);

@@ -17,18 +17,24 @@ const nextRound = setImmediate;
  */
 export class FakeClock implements Clock {
   #now: number;
+  readonly #start: number;
   /** By time, then in the order in which they were set. */
   readonly #timers: Timer[] = [];
   #moving: Promise<void> = Promise.resolve();
 
   /** @param now where it stands; default the real time */
   constructor(now: Date | number = Date.now()) {
-    this.#now = now instanceof Date ? now.getTime() : now;
+    this.#start = this.#now = now instanceof Date ? now.getTime() : now;
   }
 
   /** Epoch milliseconds. */
   now(): number {
     return this.#now;
+  }
+
+  /** Milliseconds that it has been moved on by. */
+  elapsed(): number {
+    return this.#now - this.#start;
   }
 
   after(ms: number, fn: () => void): () => void {

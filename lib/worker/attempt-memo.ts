@@ -6,6 +6,8 @@ export interface AttemptMemo {
   readonly exceptions?: number;
   /** Pick-ups by workers that do not know the job's name. */
   readonly unknown?: number;
+  /** The attempt before the next one blocked its process until a watchdog ended it: its timeout, ms. That is still to be accounted for. */
+  readonly timedOut?: number;
   /** The job has failed, but could not be recorded yet: its handler does not run again. */
   readonly failing?: {
     readonly name: string;
@@ -54,11 +56,12 @@ export function failingError(failing: NonNullable<AttemptMemo['failing']>): Erro
   return error;
 }
 
-function checked(memo: { exceptions?: unknown; unknown?: unknown; failing?: unknown }): AttemptMemo {
-  const { exceptions, unknown, failing } = memo;
+function checked(memo: { [key in keyof AttemptMemo]?: unknown }): AttemptMemo {
+  const { exceptions, unknown, timedOut, failing } = memo;
   return {
     ...(isCount(exceptions) && { exceptions }),
     ...(isCount(unknown) && { unknown }),
+    ...(typeof timedOut === 'number' && timedOut >= 0 && { timedOut }),
     ...(isFailing(failing) && { failing }),
   };
 }

@@ -45,7 +45,7 @@ export class ControlWatch {
 
   /** Whether `look()` would ask the store now. */
   get due(): boolean {
-    return this.store !== undefined && this.clock.now() >= this.#dueAt;
+    return this.store !== undefined && this.clock.elapsed() >= this.#dueAt;
   }
 
   get restarted(): boolean {
@@ -64,7 +64,7 @@ export class ControlWatch {
   /** Reads the marks. What was known holds where they cannot be read. Never rejects. */
   async look(): Promise<void> {
     if (!this.store) return;
-    this.#dueAt = this.clock.now() + this.#intervalMs;
+    this.#dueAt = this.clock.elapsed() + this.#intervalMs;
     try {
       this.#heed(await this.store.read(this.connection, this.queues));
     } catch (error) {

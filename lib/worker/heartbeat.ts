@@ -6,6 +6,8 @@ import { LeaseLostError } from './worker-errors.js';
 export interface Leased {
   readonly reserved: ReservedJob;
   readonly displayName: string;
+  /** When the watchdog has last renewed it, by `Clock.elapsed()`: it goes on while this thread is blocked. */
+  readonly renewedElsewhere?: number;
   /** The lease is gone: nothing more is written for this job. */
   lost(error: LeaseLostError): void;
 }
@@ -31,7 +33,7 @@ export class Heartbeat {
 
   add(job: Leased): void {
     if (!this.leases) return;
-    this.#held.set(job, this.clock.now());
+    this.#held.set(job, this.clock.elapsed());
     this.#cancel ??= this.#next();
   }
 
@@ -62,7 +64,7 @@ export class Heartbeat {
   async #beat(): Promise<void> {
     this.#beating = true;
     const jobs = [...this.#held.keys()];
-    const sent = this.clock.now();
+    const sent = this.clock.elapsed();
     try {
       const answers = await this.#within(
         this.leases!.renew(
@@ -90,11 +92,11 @@ export class Heartbeat {
   #giveUpLate(): void {
     this.#cancelLate?.();
     this.#cancelLate = undefined;
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     const longest = this.leaseMs * 0.9;
     let next = Infinity;
     for (const [job, renewed] of this.#held) {
-      const left = renewed + longest - now;
+      const left = Math.max(renewed, job.renewedElsewhere ?? 0) + longest - now;
       if (left <= 0) this.#lose(job, 'lease-lost');
       else next = Math.min(next, left);
     }

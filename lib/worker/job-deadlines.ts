@@ -2,7 +2,7 @@ import type { Clock } from '../support/clock.js';
 
 /** Something that runs until a moment. */
 export interface Timed {
-  /** Epoch ms; Infinity is never. */
+  /** By `Clock.elapsed()`; Infinity is never. */
   readonly deadline: number;
   timeOut(): void;
   /** The grace behind the deadline has passed as well. */
@@ -44,12 +44,12 @@ export class JobDeadlines {
     if (at >= this.#armedFor) return;
     this.#cancel?.();
     this.#armedFor = at;
-    this.#cancel = this.clock.after(Math.max(0, at - this.clock.now()), () => this.#look());
+    this.#cancel = this.clock.after(Math.max(0, at - this.clock.elapsed()), () => this.#look());
   }
 
   #look(): void {
     this.#armedFor = Infinity;
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     let next = Infinity;
     for (const attempt of this.#running) {
       if (attempt.deadline <= now) {

@@ -5,7 +5,9 @@ import { JobProcessing } from '../contracts/queue-events.js';
 import { AttemptContext, type AttemptServices } from '../job/job-context.js';
 import type { JobRegistry } from '../job/job-registry.js';
 import { toError } from '../support/error-text.js';
-import type { RunOptions, RunServices } from './run-options.js';
+import { readMemo } from './attempt-memo.js';
+import { failedByTimeout } from './past-timeout.js';
+import { limitsOf, type RunOptions, type RunServices } from './run-options.js';
 import { RunningAttempt } from './running-attempt.js';
 
 /** What running jobs takes from the floors around it. */
@@ -29,17 +31,27 @@ export class JobRunner {
     } catch (error) {
       unreadable = toError(error);
     }
-    const context = new AttemptContext(connection, reserved, envelope, services.context);
     const registered = envelope && services.registry.find(envelope.name);
+    const memo = readMemo(reserved.memo);
+    let late: Error | undefined;
+    if (memo.timedOut !== undefined && registered && options.limited) {
+      const limits = limitsOf(envelope!.displayName, envelope, options);
+      late = failedByTimeout(reserved, memo, limits, services.clock.now());
+    }
+    // What is only recorded now is still about the attempt that timed out.
+    const seen = late ? { ...reserved, attempts: reserved.attempts - 1 } : reserved;
+    const context = new AttemptContext(connection, seen, envelope, services.context);
     return new RunningAttempt(
       context,
       reserved,
+      memo,
       envelope,
       unreadable,
       registered,
       services,
       options,
-      services.clock.now(),
+      services.clock.elapsed(),
+      late,
     );
   }
 

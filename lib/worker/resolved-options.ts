@@ -28,6 +28,7 @@ export interface ResolvedWorkerOptions {
   readonly unknownJobTries: number;
   readonly stopOnLostConnection: boolean;
   readonly exitWhenStuck: boolean;
+  readonly watchdog: boolean;
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof WorkerOptions>([
@@ -114,6 +115,7 @@ export function resolveWorkerOptions(
     unknownJobTries: whole('unknownJobTries', 3, 1),
     stopOnLostConnection: given.stopOnLostConnection ?? false,
     exitWhenStuck: given.exitWhenStuck ?? false,
+    watchdog: given.watchdog ?? true,
   };
 }
 

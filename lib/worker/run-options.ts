@@ -3,6 +3,7 @@ import type { JobContext } from '../contracts/job-context.js';
 import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { RegisteredJob } from '../job/job-registry.js';
 import type { Clock } from '../support/clock.js';
+import type { AttemptLimits } from './decide.js';
 
 /** For jobs that do not say; milliseconds. */
 export interface RunOptions {
@@ -15,6 +16,19 @@ export interface RunOptions {
   readonly limited: boolean;
   /** False on in-process connections: timeouts do not apply. */
   readonly timeouts: boolean;
+}
+
+/** What holds for an attempt: what its job says, else what its worker says. */
+export function limitsOf(displayName: string, envelope: JobEnvelope | undefined, options: RunOptions): AttemptLimits {
+  return {
+    displayName,
+    tries: envelope?.maxTries ?? options.tries,
+    ...(envelope?.retryUntil === undefined ? {} : { retryUntil: envelope.retryUntil }),
+    backoff: envelope?.backoff ?? options.backoff,
+    ...(envelope?.maxExceptions === undefined ? {} : { maxExceptions: envelope.maxExceptions }),
+    failOnTimeout: envelope?.failOnTimeout ?? false,
+    maxStalls: options.maxStalls,
+  };
 }
 
 /** What an attempt takes from the floors around it. */

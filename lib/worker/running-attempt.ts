@@ -7,9 +7,10 @@ import { UnknownJobError } from '../job/job-registry.js';
 import { runThrough } from '../middleware/compose.js';
 import { middlewareOf } from '../middleware/middleware-of.js';
 import { toError } from '../support/error-text.js';
-import { failingError, readMemo, writeMemo } from './attempt-memo.js';
+import { failingError, writeMemo, type AttemptMemo } from './attempt-memo.js';
 import { decide, refusal, type AttemptLimits } from './decide.js';
-import type { RunOptions, RunServices } from './run-options.js';
+import { behindTimeout, delayBehindTimeout } from './past-timeout.js';
+import { limitsOf, type RunOptions, type RunServices } from './run-options.js';
 import { LeaseLostError, TimeoutExceededError, UnhandledRejectionError, WorkerStoppingError } from './worker-errors.js';
 
 /** How an attempt ended, with what its events and its `failed()` need. */
@@ -50,7 +51,7 @@ const UNKNOWN_BACKOFF_MS = 10_000;
  */
 export class RunningAttempt {
   readonly ended: Promise<AttemptEnd>;
-  /** Epoch ms at which it has timed out; Infinity is never. */
+  /** When it has timed out, by `Clock.elapsed()`; Infinity is never. */
   readonly deadline: number;
   #end!: (end: AttemptEnd) => void;
   #over = false;
@@ -63,6 +64,7 @@ export class RunningAttempt {
   constructor(
     readonly context: AttemptContext,
     readonly reserved: ReservedJob,
+    private readonly memo: AttemptMemo,
     private readonly envelope: JobEnvelope | undefined,
     /** Why the body could not be read. */
     private readonly unreadable: Error | undefined,
@@ -70,6 +72,8 @@ export class RunningAttempt {
     private readonly services: RunServices<RunningAttempt>,
     private readonly options: RunOptions,
     startedAt: number,
+    /** It has failed by the attempt before this one, and is only recorded now. */
+    private readonly late: Error | undefined,
   ) {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -87,16 +91,18 @@ export class RunningAttempt {
   }
 
   get limits(): AttemptLimits {
-    const { envelope, options } = this;
-    return {
-      displayName: this.context.displayName,
-      tries: envelope?.maxTries ?? options.tries,
-      ...(envelope?.retryUntil === undefined ? {} : { retryUntil: envelope.retryUntil }),
-      backoff: envelope?.backoff ?? options.backoff,
-      ...(envelope?.maxExceptions === undefined ? {} : { maxExceptions: envelope.maxExceptions }),
-      failOnTimeout: envelope?.failOnTimeout ?? false,
-      maxStalls: options.maxStalls,
-    };
+    return limitsOf(this.context.displayName, this.envelope, this.options);
+  }
+
+  /** What this attempt carries from those before it, as text. */
+  get carried(): string | undefined {
+    return this.reserved.memo === undefined ? undefined : writeMemo(behindTimeout(this.memo, this.limits));
+  }
+
+  /** The delay behind this attempt, should it have to be ended from outside at its timeout. */
+  get delayBehindTimeout(): number {
+    const endsAt = this.services.clock.now() + this.timeoutMs;
+    return this.timeoutMs > 0 ? delayBehindTimeout(this.reserved, this.memo, this.limits, endsAt) : 0;
   }
 
   /** Starts it. The end is known by `ended`. */
@@ -138,8 +144,7 @@ export class RunningAttempt {
   }
 
   #refusedUnrun(): PartialEnd | undefined {
-    const { reserved, services } = this;
-    const memo = readMemo(reserved.memo);
+    const { reserved, services, memo } = this;
     if (memo.failing) {
       const error = failingError(memo.failing);
       return this.#failure(error, memo.failing.unsaid ? null : error);
@@ -147,16 +152,17 @@ export class RunningAttempt {
     if (this.unreadable) return this.#failure(this.unreadable);
     if (!this.registered) return this.#unknown(memo.unknown ?? 0);
     const facts = { attempts: reserved.attempts, stalls: reserved.stalls, now: services.clock.now() };
-    const error = this.options.limited ? refusal(facts, this.limits) : undefined;
-    if (error) return this.#failure(error);
-    return undefined;
+    if (!this.options.limited) return undefined;
+    if (this.late) return { ...this.#failure(this.late), timedOutAfter: memo.timedOut! };
+    const error = refusal(facts, this.limits);
+    return error && this.#failure(error);
   }
 
   #unknown(before: number): PartialEnd {
     const error = UnknownJobError.of(this.context.name);
     const tries = before + 1;
     if (!this.options.limited || tries >= this.options.unknownJobTries) return this.#failure(error);
-    const memo = writeMemo({ ...readMemo(this.reserved.memo), unknown: tries });
+    const memo = writeMemo({ ...this.memo, unknown: tries });
     return {
       outcome: { kind: 'retry', delayMs: UNKNOWN_BACKOFF_MS, error, countAttempt: false, memo },
       thrown: asThrown(error),
@@ -205,9 +211,9 @@ export class RunningAttempt {
       // Without the job there is nothing to run `failed()` on.
       if (verdict === 'failed') return this.#finish({ outcome: { kind: 'failed', error: thrown.error }, thrown });
     }
-    const memo = readMemo(reserved.memo);
-    const exceptions = (memo.exceptions ?? 0) + (thrown ? 1 : 0);
     const limits = this.limits;
+    const memo = behindTimeout(this.memo, limits);
+    const exceptions = (memo.exceptions ?? 0) + (thrown ? 1 : 0);
     let outcome = decide(
       {
         attempts: reserved.attempts,
@@ -222,6 +228,8 @@ export class RunningAttempt {
     );
     if (outcome.kind === 'retry' && thrown && limits.maxExceptions !== undefined) {
       outcome = { ...outcome, memo: writeMemo({ ...memo, exceptions }) };
+    } else if (outcome.kind === 'retry' && this.memo.timedOut !== undefined) {
+      outcome = { ...outcome, memo: writeMemo(memo) };
     }
     const given = context.intent?.kind === 'fail' ? context.intent.given : undefined;
     this.#finish({

@@ -3,19 +3,52 @@ import type { Clock } from '../support/clock.js';
 import type { Heartbeat, Leased } from './heartbeat.js';
 import type { JobDeadlines } from './job-deadlines.js';
 import type { AttemptEnd, RunningAttempt } from './running-attempt.js';
+import type { Watchdog } from './watchdog.js';
 import type { LeaseLostError } from './worker-errors.js';
 
 /** A reservation of this worker, running or waiting for a slot. */
 export class Slot implements Leased {
   attempt: RunningAttempt | undefined;
+  /** Where the watchdog has it, if it does. */
+  #place: number | undefined;
 
   constructor(
     readonly reserved: ReservedJob,
     private readonly dropped: (slot: Slot) => void,
-  ) {}
+    private readonly watchdog: Watchdog | undefined,
+  ) {
+    this.#place = watchdog?.hold(reserved);
+  }
 
   get displayName(): string {
     return this.attempt?.context.displayName ?? `Job ${this.reserved.id}`;
+  }
+
+  get renewedElsewhere(): number {
+    return this.#place === undefined ? 0 : this.watchdog!.renewedAt(this.#place);
+  }
+
+  begin(attempt: RunningAttempt): void {
+    this.attempt = attempt;
+    if (this.#place !== undefined) this.watchdog!.start(this.#place, attempt);
+  }
+
+  /** Runs the handler's first stretch. */
+  enter(start: () => void): void {
+    if (this.#place === undefined) return start();
+    this.watchdog!.entered(this.#place);
+    start();
+    this.watchdog!.entered();
+  }
+
+  over(): void {
+    if (this.#place !== undefined) this.watchdog!.over(this.#place);
+  }
+
+  unwatch(): void {
+    if (this.#place === undefined) return;
+    this.watchdog!.clear(this.#place);
+    this.#place = undefined;
   }
 
   lost(error: LeaseLostError): void {
@@ -49,6 +82,7 @@ export class Slots {
     private readonly finish: (end: AttemptEnd, reserved: ReservedJob, settled: () => void) => Promise<void>,
     /** A slot has become free, or the last attempt is over. */
     private readonly changed: () => void,
+    private readonly watchdog?: Watchdog,
   ) {}
 
   /** How many more jobs there is room for. */
@@ -71,12 +105,15 @@ export class Slots {
   }
 
   add(jobs: readonly ReservedJob[]): void {
-    for (const reserved of jobs) {
-      const slot = new Slot(reserved, (lost) => {
-        this.#waiting = this.#waiting.filter((one) => one !== lost);
-        this.changed();
-      });
-      this.heartbeat.add(slot);
+    const dropped = (lost: Slot): void => {
+      this.#waiting = this.#waiting.filter((one) => one !== lost);
+      lost.unwatch();
+      this.changed();
+    };
+    // All leases are looked after before the first handler begins: it may block.
+    const slots = jobs.map((reserved) => new Slot(reserved, dropped, this.watchdog));
+    for (const slot of slots) this.heartbeat.add(slot);
+    for (const slot of slots) {
       if (!this.#held && this.#running.size + this.#resting < this.size) this.#run(slot);
       else this.#waiting.push(slot);
     }
@@ -91,7 +128,7 @@ export class Slots {
   takeWaiting(): readonly ReservedJob[] {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const slot of waiting) this.heartbeat.remove(slot);
+    for (const slot of waiting) this.#letGo(slot);
     return waiting.map((slot) => slot.reserved);
   }
 
@@ -102,23 +139,29 @@ export class Slots {
   #run(slot: Slot): void {
     this.#running.add(slot);
     const attempt = this.prepare(slot.reserved);
-    slot.attempt = attempt;
+    slot.begin(attempt);
     this.deadlines.add(attempt);
     void attempt.ended.then((end) => this.#ended(slot, attempt, end));
-    this.start(attempt);
+    slot.enter(() => this.start(attempt));
   }
 
   #ended(slot: Slot, attempt: RunningAttempt, end: AttemptEnd): void {
     this.deadlines.remove(attempt);
+    slot.over();
     this.#finishing += 1;
     // From the store's answer on there is no lease to keep, though `failed()` may still run.
-    const settled = (): void => this.heartbeat.remove(slot);
+    const settled = (): void => this.#letGo(slot);
     const finished = this.finish(end, slot.reserved, settled).then(() => {
       this.#finishing -= 1;
       if (this.#finishing === 0) this.changed();
     });
     if (end.outcome.kind === 'failed') void finished.then(() => this.#rest(slot));
     else this.#rest(slot);
+  }
+
+  #letGo(slot: Slot): void {
+    this.heartbeat.remove(slot);
+    slot.unwatch();
   }
 
   #rest(slot: Slot): void {

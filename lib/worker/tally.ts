@@ -1,34 +1,42 @@
 import type { WorkerStatus } from '../contracts/worker-options.js';
+import type { Clock } from '../support/clock.js';
 import type { AttemptEnd } from './running-attempt.js';
 
-/** What a worker counts. Moments are epoch ms. */
+/** What a worker counts. `begun` and `quietSince` are by `Clock.elapsed()`; what is told to others is a date. */
 export class Tally {
   /** Jobs it has got and not given back. */
   taken = 0;
   processed = 0;
   failed = 0;
-  lastJobAt: number | undefined;
+  readonly begun: number;
+  readonly #since: Date;
+  #lastAt: number | undefined;
+  #lastElapsed: number | undefined;
 
-  constructor(readonly since: number) {}
+  constructor(private readonly clock: Clock) {
+    this.begun = clock.elapsed();
+    this.#since = new Date(clock.now());
+  }
 
-  count(end: AttemptEnd, now: number): void {
+  count(end: AttemptEnd): void {
     if (end.handedOn) return;
     this.processed += 1;
     if (end.outcome.kind === 'failed') this.failed += 1;
-    this.lastJobAt = now;
+    this.#lastAt = this.clock.now();
+    this.#lastElapsed = this.clock.elapsed();
   }
 
   /** Since when there has been no job. */
   get quietSince(): number {
-    return this.lastJobAt ?? this.since;
+    return this.#lastElapsed ?? this.begun;
   }
 
   get lastJobDate(): Date | null {
-    return this.lastJobAt === undefined ? null : new Date(this.lastJobAt);
+    return this.#lastAt === undefined ? null : new Date(this.#lastAt);
   }
 
   status(state: string, running: number): WorkerStatus {
-    const { processed, failed, since, lastJobDate: lastJobAt } = this;
-    return { state, running, processed, failed, since: new Date(since), lastJobAt };
+    const { processed, failed, lastJobDate: lastJobAt } = this;
+    return { state, running, processed, failed, since: new Date(this.#since), lastJobAt };
   }
 }

@@ -2,6 +2,7 @@ import { JobPopped, JobPopping } from '../contracts/queue-events.js';
 import type { EventHub } from '../connections/event-hub.js';
 import type { FittedDriver } from '../connections/fit-driver.js';
 import type { QueueConnection } from '../connections/queue-connection.js';
+import type { Backend } from '../contracts/backend.js';
 import type { ControlStore } from '../contracts/control-store.js';
 import { backoffMs } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
@@ -17,6 +18,7 @@ import type { RunOptions } from './run-options.js';
 import type { AttemptEnd } from './running-attempt.js';
 import { Settler } from './settler.js';
 import { Slots } from './slots.js';
+import { Watchdog } from './watchdog.js';
 
 /** What a worker takes from the floors around it. */
 export interface WorkerServices {
@@ -27,6 +29,8 @@ export interface WorkerServices {
   readonly completion: CompletionSteps;
   readonly control: () => Promise<ControlStore | undefined>;
   readonly report: (message: string, error: unknown) => void;
+  /** The process is there for its workers alone. */
+  readonly ownsProcess: () => boolean;
 }
 
 /** What a worker is made of once its store has been reached. */
@@ -36,10 +40,13 @@ export interface WorkerParts {
   readonly heartbeat: Heartbeat;
   readonly deadlines: JobDeadlines;
   readonly slots: Slots;
+  /** Absent where it is not wanted, and where the store cannot be reached from a thread. */
+  readonly watchdog: Watchdog | undefined;
 }
 
 export function workerParts(
   driver: FittedDriver,
+  watch: Backend['watch'],
   services: WorkerServices,
   options: ResolvedWorkerOptions,
   worker: { readonly alarm: Alarm; readonly forced: AbortSignal; ended(end: AttemptEnd): void },
@@ -49,6 +56,18 @@ export function workerParts(
   const heartbeat = new Heartbeat(driver.leases, connection.leaseMs, clock, report);
   const deadlines = new JobDeadlines(options.timeoutGraceMs, clock);
   const finisher = new AttemptFinisher(settler, hub, services.completion, report, options.restMs > 0);
+  const watchdog =
+    watch && options.watchdog
+      ? Watchdog.start({
+          leaseMs: connection.leaseMs,
+          graceMs: options.timeoutGraceMs,
+          mayKill: options.exitWhenStuck || services.ownsProcess(),
+          reservations: options.concurrency + options.prefetch,
+          watch,
+          clock,
+          report,
+        })
+      : undefined;
   const runOptions: RunOptions = { ...options, limited: true, timeouts: true };
   const slots = new Slots(
     options.concurrency,
@@ -67,11 +86,13 @@ export function workerParts(
       return finisher.finish(end, reserved, settled);
     },
     () => worker.alarm.notice(),
+    watchdog,
   );
   const popping = (): void => {
     if (hub.heard(JobPopping)) hub.emit(new JobPopping(connection.name, options.queues.join(',')));
   };
-  return { settler, intake: new Intake(driver, settler, connection.leaseMs, popping), heartbeat, deadlines, slots };
+  const intake = new Intake(driver, settler, connection.leaseMs, popping);
+  return { settler, intake, heartbeat, deadlines, slots, watchdog };
 }
 
 /**
@@ -91,7 +112,7 @@ export async function reachStore(
       const answer = await alarm.unlessTold(reached.then((control) => ({ control })));
       if (answer) return answer.control;
     } catch (error) {
-      if (error instanceof QueueError) throw error;
+      if (error instanceof QueueError && !error.transient) throw error;
       services.report('The store cannot be reached; trying again', error);
       await alarm.nap(backoffMs(failures, 100, 3_000));
     }

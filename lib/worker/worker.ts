@@ -51,7 +51,7 @@ export class Worker {
     private readonly services: WorkerServices,
     readonly options: ResolvedWorkerOptions,
   ) {
-    this.#tally = new Tally(services.clock.now());
+    this.#tally = new Tally(services.clock);
     this.#alarm = new Alarm(services.clock);
   }
 
@@ -118,6 +118,7 @@ export class Worker {
       this.#control?.stop();
       this.#parts?.heartbeat.stop();
       this.#parts?.deadlines.stop();
+      this.#parts?.watchdog?.stop();
     }
   }
 
@@ -127,7 +128,8 @@ export class Worker {
     const { clock, connection, hub } = services;
     const control = await reachStore(services, this.#alarm, () => this.#interrupted);
     if (control === 'stopped') return false;
-    this.#parts = workerParts(await connection.queue(), services, options, {
+    const [driver, { watch }] = await Promise.all([connection.queue(), connection.backend()]);
+    this.#parts = workerParts(driver, watch, services, options, {
       alarm: this.#alarm,
       forced: this.#forced.signal,
       ended: (end) => this.#count(end),
@@ -203,9 +205,9 @@ export class Worker {
   #waitMs(): number {
     const { options, services } = this;
     if (options.stopWhenEmpty) return 0;
-    const now = services.clock.now();
+    const now = services.clock.elapsed();
     let wait = services.connection.blockForMs ?? options.sleepMs;
-    if (options.maxTimeMs > 0) wait = Math.min(wait, this.#tally.since + options.maxTimeMs - now);
+    if (options.maxTimeMs > 0) wait = Math.min(wait, this.#tally.begun + options.maxTimeMs - now);
     // What still runs is something to do: the wait for an empty queue begins when it has ended.
     if (options.stopWhenEmptyForMs > 0 && this.#slots.empty && this.#settler.open === 0)
       wait = Math.min(wait, this.#tally.quietSince + options.stopWhenEmptyForMs - now);
@@ -227,7 +229,7 @@ export class Worker {
   }
 
   #reasonToStop(): StopReason | undefined {
-    const now = this.services.clock.now();
+    const now = this.services.clock.elapsed();
     return stopReason(
       {
         lostConnection: this.#lostConnection,
@@ -237,7 +239,7 @@ export class Worker {
         restarted: this.#control.restarted,
         idle: this.#idle,
         idleForMs: now - this.#tally.quietSince,
-        elapsedMs: now - this.#tally.since,
+        elapsedMs: now - this.#tally.begun,
         // Those that wait for a slot are still to come.
         taken: this.#tally.taken - this.#slots.waiting,
       },
@@ -246,7 +248,7 @@ export class Worker {
   }
 
   #count(end: AttemptEnd): void {
-    this.#tally.count(end, this.services.clock.now());
+    this.#tally.count(end);
     if (end.stuck) {
       this.#stuck = true;
       this.#slots.hold();

@@ -23,7 +23,7 @@ const lines: string[] = [];
 const at = (level: string) => jest.fn((message: unknown) => void lines.push(`${level} ${String(message)}`));
 const logger = { log: at('log'), warn: at('warn'), error: at('error'), debug: at('debug') };
 let now = 0;
-const clock = { now: () => now, after: () => () => {} };
+const clock = { now: () => now, elapsed: () => now, after: () => () => {} };
 
 const job = (more: Partial<JobContext> = {}): JobContext =>
   ({

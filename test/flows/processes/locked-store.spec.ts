@@ -29,7 +29,7 @@ describe('while another process holds the write lock', () => {
       expect(site.lines('start', id)).toHaveLength(1);
     }
     expect(await worker.end('SIGTERM')).toMatchObject({ code: 0 });
-    expect(site.left()).toEqual({ jobs: 0, failed: 0 });
+    expect(await site.left()).toEqual({ jobs: 0, failed: 0 });
     const [block] = site.lines('longest-block').filter((line) => line.by === 'worker');
     expect(block!.info).toBeLessThan(1_000);
   }, 60_000);
@@ -44,7 +44,7 @@ describe('while another process holds the write lock', () => {
     const holder = await site.held(LOCKED_MS);
     await holder.ended;
     await site.seen('processed', id!);
-    await site.until('an empty queue', () => site.left().jobs === 0);
+    await site.until('an empty queue', async () => (await site.left()).jobs === 0);
     expect(await worker.end('SIGTERM')).toMatchObject({ code: 0 });
 
     const count = (what: string): number => site.lines(what, id).length;
@@ -52,7 +52,7 @@ describe('while another process holds the write lock', () => {
     // Whether its result or the search for lost leases gets the file first is open.
     expect(count('start')).toBeLessThanOrEqual(2);
     expect([count('processed'), count('lease-lost')]).toEqual([1, count('start') - 1]);
-    expect(site.left()).toEqual({ jobs: 0, failed: 0 });
+    expect(await site.left()).toEqual({ jobs: 0, failed: 0 });
   }, 60_000);
 
   it('a worker that is told to end does so, though its last result cannot be handed in; that job runs again', async () => {
@@ -67,7 +67,7 @@ describe('while another process holds the write lock', () => {
     expect(ended.took).toBeLessThan(10_000);
     expect(holder.running).toBe(true);
     expect(site.lines('processed')).toEqual([]);
-    expect(site.left().jobs).toBe(1);
+    expect((await site.left()).jobs).toBe(1);
   }, 60_000);
 
   it('a dispatch rejects at its deadline, and nothing of it is stored', async () => {
@@ -82,7 +82,7 @@ describe('while another process holds the write lock', () => {
     expect(refused.took).toBeLessThan(2_000);
     await holder.ended;
     await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(site.rows<{ id: string }>('SELECT id FROM jobs')).toEqual([{ id: before }]);
+    expect(await site.rows<{ id: string }>('SELECT id FROM jobs')).toEqual([{ id: before }]);
   }, 60_000);
 
   it('a worker that ends when the queue is empty does not take a locked store for an empty one', async () => {
@@ -93,6 +93,6 @@ describe('while another process holds the write lock', () => {
     expect(await worker.ended).toMatchObject({ code: 0, signal: null });
     expect(holder.running).toBe(false);
     expect(site.lines('processed').map(({ id }) => id)).toEqual(ids);
-    expect(site.left()).toEqual({ jobs: 0, failed: 0 });
+    expect(await site.left()).toEqual({ jobs: 0, failed: 0 });
   }, 60_000);
 });

@@ -80,7 +80,7 @@ describe('a signal to a busy worker', () => {
       ['processed', undefined],
     ]);
     expect(site.lines('start', next)).toEqual([]);
-    expect(site.left()).toEqual({ jobs: 1, failed: 0 });
+    expect(await site.left()).toEqual({ jobs: 1, failed: 0 });
   }, 60_000);
 
   it('hands back a job that outlasts the grace, uncounted, after its signal has aborted; another worker starts it at once', async () => {
@@ -112,7 +112,7 @@ describe('a signal to a busy worker', () => {
     expect(ended).toMatchObject({ code: 0, signal: null });
     expect(ended.took).toBeLessThan(2_500);
     expect(site.lines(undefined, id).map(({ what }) => what)).not.toContain('failed');
-    expect(site.left()).toEqual({ jobs: 1, failed: 0 });
+    expect(await site.left()).toEqual({ jobs: 1, failed: 0 });
     await site.worker('second');
     expect(await site.seen('start', id!, 'second')).toMatchObject({ attempt: 1 });
   }, 60_000);
@@ -127,7 +127,7 @@ describe('a signal to a busy worker', () => {
     const ended = await worker.end('SIGTERM');
     expect(ended).toMatchObject({ code: 1, signal: null });
     expect(ended.took).toBeLessThan(2_000);
-    const [row] = site.rows('SELECT attempts, leased_until FROM jobs');
+    const [row] = await site.rows('SELECT attempts, leased_until FROM jobs');
     expect(row).toEqual({ attempts: 0, leased_until: null });
   }, 60_000);
 

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import type { Line } from '../../fixtures/processes/ledger.js';
 import type { Answer, Order, Wanted } from '../../fixtures/processes/producer.js';
+import { databaseBackend } from '../../../lib/backends/database/database-backend.js';
+import { backendContext } from '../../backends/sqlite-harness.js';
 import { buildFixture } from '../../support/build-fixture.js';
+import { rawSql, type RawSql } from '../../support/raw-sql.js';
+import type { SqlServer } from '../../support/servers.mjs';
+import { findServer } from '../../support/servers.mjs';
+import { freshDatabase } from '../../support/shared-servers.js';
 
 export interface Ended {
   readonly code: number | null;
@@ -82,6 +88,18 @@ export class Producer {
   }
 }
 
+export type SiteStore = 'sqlite' | 'postgres' | 'mariadb';
+
+/** Those that can be had here. What cannot is said by the specs of the servers themselves. */
+export const SITE_STORES = (['sqlite', 'postgres', 'mariadb'] as const).filter(
+  (store) => store === 'sqlite' || process.env['REQUIRE_ALL'] === '1' || findServer(store) !== undefined,
+);
+
+interface SiteDatabase {
+  readonly raw: RawSql;
+  close(): Promise<void>;
+}
+
 /** A folder with a store, a ledger, and processes that share them. */
 export class Site {
   readonly folder = mkdtempSync(join(tmpdir(), 'nestjs-queue-site-'));
@@ -90,11 +108,42 @@ export class Site {
   private constructor(
     private readonly fixture: string,
     private readonly env: Readonly<Record<string, string>>,
+    private readonly database?: SiteDatabase,
   ) {}
 
-  static async open(env: Readonly<Record<string, string>> = {}): Promise<Site> {
+  static async open(env: Readonly<Record<string, string>> = {}, store: SiteStore = 'sqlite'): Promise<Site> {
     const { folder } = await buildFixture('processes', 'test/fixtures/processes');
-    return new Site(folder, env);
+    if (store === 'sqlite') return new Site(folder, env);
+    const database = await freshDatabase(store);
+    const { url } = database;
+    await install(store, url);
+    const raw = await rawSql(store, url);
+    const close = async (): Promise<void> => {
+      await raw.close();
+      await database.drop();
+    };
+    return new Site(folder, { ...env, QUEUE_DATABASE_URL: url }, { raw, close });
+  }
+
+  /** On a server of the test's own, which it may stop. */
+  static async on(server: SqlServer, env: Readonly<Record<string, string>> = {}): Promise<Site> {
+    const { folder } = await buildFixture('processes', 'test/fixtures/processes');
+    const name = `site_${Math.random().toString(36).slice(2)}`;
+    const { url } = await server.createDatabase(name);
+    await install(server.kind, url);
+    const raw: RawSql = {
+      // A connection for each: the server does not always stay up.
+      sql: async (text, values) => {
+        const one = await rawSql(server.kind, url);
+        try {
+          return await one.sql<never>(text, values);
+        } finally {
+          await one.close();
+        }
+      },
+      close: () => Promise.resolve(),
+    };
+    return new Site(folder, { ...env, QUEUE_DATABASE_URL: url }, { raw, close: () => Promise.resolve() });
   }
 
   /** Starts a script of the fixture. */
@@ -163,13 +212,13 @@ export class Site {
   /** Waits until the ledger shows it. */
   async until(
     expected: string,
-    shown: (lines: readonly Line[]) => boolean,
+    shown: (lines: readonly Line[]) => boolean | Promise<boolean>,
     ms = PATIENCE_MS,
   ): Promise<readonly Line[]> {
     const end = performance.now() + ms;
     for (;;) {
       const lines = this.lines();
-      if (shown(lines)) return lines;
+      if (await shown(lines)) return lines;
       if (performance.now() > end) {
         const tail = lines.slice(-30).map((line) => JSON.stringify(line));
         throw new Error(`Not within ${ms} ms: ${expected}. The ledger ends so:\n${tail.join('\n')}\n${this.#told()}`);
@@ -187,7 +236,8 @@ export class Site {
     return lines.find(is)!;
   }
 
-  rows<T = Record<string, unknown>>(sql: string): readonly T[] {
+  async rows<T = Record<string, unknown>>(sql: string): Promise<readonly T[]> {
+    if (this.database) return this.database.raw.sql<T>(sql);
     const database = new Database(join(this.folder, 'queue.sqlite'), { timeout: 5_000, readonly: true });
     try {
       return database.prepare(sql).all([]) as T[];
@@ -197,21 +247,30 @@ export class Site {
   }
 
   /** Nothing is left in the queue, and nothing has failed. */
-  left(): { jobs: number; failed: number } {
-    const [row] = this.rows<{ jobs: number; failed: number }>(
+  async left(): Promise<{ jobs: number; failed: number }> {
+    const [row] = await this.rows<{ jobs: number; failed: number }>(
       'SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM failed_jobs) AS failed',
     );
-    return { jobs: row!.jobs, failed: row!.failed };
+    return { jobs: Number(row!.jobs), failed: Number(row!.failed) };
   }
 
   /** Ends every process of the site, and removes its folder. */
   async close(): Promise<void> {
     for (const child of this.#children) if (child.running) child.kill('SIGKILL');
     await Promise.allSettled(this.#children.map((child) => child.ended));
+    await this.database?.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
   #told(): string {
     return this.#children.map((child) => child.err).join('');
   }
+}
+
+/** Once, and not by every process of the site at the same moment. */
+async function install(type: string, url: string): Promise<void> {
+  const dataSource: { type: string } & { url: string } = { type, url };
+  const backend = databaseBackend({ driver: 'database', dataSource, migrate: true }, backendContext());
+  await backend.check!();
+  await backend.close();
 }

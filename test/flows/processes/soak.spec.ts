@@ -24,7 +24,7 @@ it('20,000 jobs through one worker: memory, listeners and handles stay as they a
   const gauges: Gauges[] = [];
   for (let round = 0; round < 5; round++) {
     await producer.order({ kind: 'flood', job: ['Noop'], single: 0, bulks: 10, size: 500 });
-    await site.until('an empty queue', () => site.left().jobs === 0);
+    await site.until('an empty queue', async () => (await site.left()).jobs === 0);
     const [id] = await producer.dispatch(['Gauge']);
     await site.seen('processed', id!);
     gauges.push(site.lines('gauge', id)[0]!.info as Gauges);

@@ -32,7 +32,7 @@ describe('an error that nothing handles', () => {
     }
     await site.seen('processed', sibling!);
     expect(site.lines('start', sibling)).toHaveLength(1);
-    expect(site.left()).toEqual({ jobs: 0, failed: 0 });
+    expect(await site.left()).toEqual({ jobs: 0, failed: 0 });
     expect(worker.running).toBe(true);
     expect(await worker.end('SIGTERM')).toMatchObject({ code: 0 });
   }, 60_000);
@@ -48,7 +48,7 @@ describe('an error that nothing handles', () => {
     expect(ended.err).toContain('no job of mine');
     expect(site.lines('processed').map(({ id }) => id)).toEqual([running]);
     expect(site.lines('start', next)).toEqual([]);
-    expect(site.left()).toEqual({ jobs: 1, failed: 0 });
+    expect(await site.left()).toEqual({ jobs: 1, failed: 0 });
   }, 60_000);
 
   it("and that no job owns is left to Node in an application's process, in-app worker or not", async () => {

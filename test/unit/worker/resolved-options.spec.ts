@@ -30,6 +30,7 @@ describe('resolveWorkerOptions', () => {
       timeoutGraceMs: 5_000,
       maxStalls: 3,
       unknownJobTries: 3,
+      watchdog: true,
       stopOnLostConnection: false,
       exitWhenStuck: false,
     });
