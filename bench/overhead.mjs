@@ -7,7 +7,7 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Job, QueueBus, QueueModule, WorkerService } from 'nestjs-queue';
+import { Job, QueueBus, QueueModule, WorkerService } from '../dist/index.js';
 
 const flags = Object.fromEntries(
   process.argv.slice(2).map((flag) => {
