@@ -68,7 +68,13 @@ export type * from './contracts/rate-limiter-store.js';
 export { InvalidOptionError, QueueError } from './support/queue-error.js';
 export { MissingPackageError } from './support/load-peer.js';
 export { AbilityMissingError } from './contracts/ability-missing-error.js';
-export { DispatchTimeoutError, StoreFullError } from './contracts/store-errors.js';
+export {
+  DispatchTimeoutError,
+  StoreFullError,
+  StoreRefusedError,
+  StoreUnreachableError,
+} from './contracts/store-errors.js';
+export { SchemaError } from './backends/database/schema-error.js';
 export { BulkDispatchError } from './bus/dispatcher.js';
 export { StoreBusyError, StoreClosedError, StoreUnusableError } from './backends/database/store-state-errors.js';
 export { ConnectionsClosedError } from './connections/connection-manager.js';

@@ -75,8 +75,16 @@ beforeAll(async () => {
 afterAll(() => workplace.remove());
 
 describe('the tarball', () => {
-  it('holds the built library with its types and four papers, and nothing else', () => {
-    const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/events.md', 'package.json'];
+  it('holds the built library with its types and its papers, and nothing else', () => {
+    const papers = [
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'docs/database.md',
+      'docs/events.md',
+      'docs/worker.md',
+      'package.json',
+    ];
     const paths = packed.files.map(({ path }) => path);
     expect(paths.filter((path) => !path.startsWith('dist/')).sort()).toEqual(papers);
     const built = paths.filter((path) => path.startsWith('dist/'));
