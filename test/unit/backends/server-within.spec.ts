@@ -30,7 +30,14 @@ function within(kind: SideKind): void {
   const make = (over: Partial<ServerSource> = {}): ServerTransactions => {
     const source: ServerSource = { kind, options: typed(database.url), store: `${kind} at here`, ...over };
     const statements = dialect.statements(side.tables);
-    return new ServerTransactions(source, dialect, statements, entries, (queues) => void told.push([...queues]));
+    return new ServerTransactions(
+      source,
+      dialect,
+      statements,
+      entries,
+      (queues) => void told.push([...queues]),
+      () => Promise.resolve(),
+    );
   };
   const idsStored = async (): Promise<string[]> => {
     const { rows } = await side.read((link) =>

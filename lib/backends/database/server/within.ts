@@ -23,6 +23,8 @@ export class ServerTransactions implements TransactAbility {
     private readonly entries: EntryRows,
     /** Jobs were stored in these queues, and will be seen when the caller commits. */
     private readonly stored: (queues: ReadonlySet<string>) => void,
+    /** The tables are there. @throws what says which is not, and how to make it */
+    private readonly ready: () => Promise<void>,
   ) {}
 
   /** @throws InvalidOptionError for what is no EntityManager, or one of another database */
@@ -31,6 +33,7 @@ export class ServerTransactions implements TransactAbility {
     return {
       push: async (entries) => {
         if (entries.length === 0) return [];
+        await this.ready();
         const results = await this.#joined(manager, (link) => this.#push(link, entries));
         const queues = new Set(entries.filter((_, at) => results[at]!.stored).map(({ queue }) => queue));
         if (queues.size > 0) this.stored(queues);
