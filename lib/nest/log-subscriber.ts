@@ -106,11 +106,13 @@ export class LogSubscriber {
   /** A warning; the same one at most once in 30 seconds. */
   outage(message: string): void {
     const line = oneLine(message);
+    // "no answer within 5012 ms" is what "no answer within 5239 ms" has said.
+    const told = line.replaceAll(/\b\d{1,9} ms\b/g, 'ms');
     const now = this.clock.now();
-    const before = this.#said.get(line);
+    const before = this.#said.get(told);
     if (before !== undefined && now - before < QUIET_MS) return;
-    this.#said.delete(line);
-    this.#said.set(line, now);
+    this.#said.delete(told);
+    this.#said.set(told, now);
     if (this.#said.size > REMEMBERED) this.#said.delete(this.#said.keys().next().value!);
     this.logger.warn(line);
   }

@@ -29,21 +29,25 @@ export class Drain {
     private readonly forced: AbortController,
     private readonly graceMs: number,
     private readonly clock: Clock,
+    /** How long ago the worker was told to end: its grace began then. */
+    private readonly passedMs = 0,
   ) {}
 
   /** Starts the clock, once. */
   hurry(): void {
     if (this.#timers.length > 0) return;
-    const { graceMs, clock, slots, forced } = this;
-    const margin = Math.min(ABORT_MARGIN_MS, graceMs / 4);
+    const { clock, slots, forced, passedMs } = this;
+    const margin = Math.min(ABORT_MARGIN_MS, this.graceMs / 4);
+    const graceMs = this.graceMs - passedMs;
+    const after = (ms: number, act: () => void): (() => void) => clock.after(Math.max(0, ms), act);
     this.#timers = [
-      clock.after(graceMs - margin, () => {
+      after(graceMs - margin, () => {
         for (const attempt of slots.attempts()) attempt.context.abort(new WorkerStoppingError());
       }),
-      clock.after(graceMs, () => {
+      after(graceMs, () => {
         for (const attempt of slots.attempts()) attempt.handOn();
       }),
-      clock.after(graceMs + LAST_SETTLE_MS - FORCED_MS, () => forced.abort()),
+      after(graceMs + LAST_SETTLE_MS - FORCED_MS, () => forced.abort()),
     ];
   }
 

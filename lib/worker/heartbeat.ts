@@ -111,7 +111,7 @@ export class Heartbeat {
   #within<T>(work: Promise<T>): Promise<T> {
     const limitMs = Math.min(5_000, this.leaseMs / 6);
     return new Promise((resolve, reject) => {
-      const cancel = this.clock.after(limitMs, () => reject(new Error(`no answer within ${limitMs} ms`)));
+      const cancel = this.clock.after(limitMs, () => reject(new Error(`no answer within ${Math.round(limitMs)} ms`)));
       work.then(resolve, reject).finally(cancel);
     });
   }

@@ -85,7 +85,7 @@ export class WatchDuty {
     }
     const rows = board.rows();
     if (this.#witnessedMs >= this.#blockedMs && silentMs >= this.#blockedMs) {
-      const stuck = this.#suspects(rows).filter((row) => this.#isStuck(row, now));
+      const stuck = this.#suspects(rows, now).filter((row) => this.#isStuck(row, now));
       if (stuck.length > 0) {
         await (terms.mayKill ? this.#end(stuck, rows, beat) : this.#giveBack(stuck));
         this.#lookedAt = tools.elapsed();
@@ -108,10 +108,15 @@ export class WatchDuty {
   }
 
   /** Those that may be blocking the loop: the one that does, where that is known. */
-  #suspects(rows: readonly WatchedRow[]): readonly WatchedRow[] {
+  #suspects(rows: readonly WatchedRow[], now: number): readonly WatchedRow[] {
     const entered = this.board.entered;
     const [blocker] = rows.filter(({ place }) => place === entered);
-    return blocker ? [blocker] : rows;
+    if (blocker) return [blocker];
+    // One that is still within its time may be the one that computes: it has the right to, and is not ended for another.
+    const silentMs = now - this.board.beat;
+    const within = ({ running, deadline }: WatchedRow): boolean =>
+      running && (deadline === Infinity ? silentMs <= this.terms.leaseMs : deadline + this.terms.graceMs > now);
+    return rows.some(within) ? [] : rows;
   }
 
   #isStuck({ running, deadline, place, version }: WatchedRow, now: number): boolean {

@@ -133,4 +133,4 @@ export class Watchdog {
   }
 }
 
-const UNWATCHED = 'A worker runs without its watchdog thread, so a job that blocks it may lose its lease';
+export const UNWATCHED = 'A worker runs without its watchdog thread, so a job that blocks it may lose its lease';

@@ -18,7 +18,7 @@ import type { RunOptions } from './run-options.js';
 import type { AttemptEnd } from './running-attempt.js';
 import { Settler } from './settler.js';
 import { Slots } from './slots.js';
-import { Watchdog } from './watchdog.js';
+import { UNWATCHED, Watchdog } from './watchdog.js';
 
 /** What a worker takes from the floors around it. */
 export interface WorkerServices {
@@ -46,7 +46,7 @@ export interface WorkerParts {
 
 export function workerParts(
   driver: FittedDriver,
-  watch: Backend['watch'],
+  { watch, check }: Pick<Backend, 'watch' | 'check'>,
   services: WorkerServices,
   options: ResolvedWorkerOptions,
   worker: { readonly alarm: Alarm; readonly forced: AbortSignal; ended(end: AttemptEnd): void },
@@ -56,6 +56,13 @@ export function workerParts(
   const heartbeat = new Heartbeat(driver.leases, connection.leaseMs, clock, report);
   const deadlines = new JobDeadlines(options.timeoutGraceMs, clock);
   const finisher = new AttemptFinisher(settler, hub, services.completion, report, options.restMs > 0);
+  // A store within this process needs no way to it, and has none.
+  if (options.watchdog && !watch && check) {
+    report(
+      UNWATCHED,
+      new Error('a thread cannot be given the way to its store (a function or a driver in its options)'),
+    );
+  }
   const watchdog =
     watch && options.watchdog
       ? Watchdog.start({

@@ -30,6 +30,7 @@ const LONGEST_NAP_MS = 3_000;
 export class Worker {
   #state: 'starting' | 'running' | 'paused' | 'stopping' | 'stopped' = 'starting';
   #interrupted = false;
+  #toldAt: number | undefined;
   #signalPaused = false;
   #stuck = false;
   #lostConnection = false;
@@ -72,6 +73,7 @@ export class Worker {
   /** Claims nothing more and ends when its jobs have, at the latest after `grace`. */
   stop(): void {
     this.#interrupted = true;
+    this.#toldAt ??= this.services.clock.elapsed();
     this.#slots?.hold();
     this.#wake();
     this.#drain?.hurry();
@@ -128,8 +130,8 @@ export class Worker {
     const { clock, connection, hub } = services;
     const control = await reachStore(services, this.#alarm, () => this.#interrupted);
     if (control === 'stopped') return false;
-    const [driver, { watch }] = await Promise.all([connection.queue(), connection.backend()]);
-    this.#parts = workerParts(driver, watch, services, options, {
+    const [driver, backend] = await Promise.all([connection.queue(), connection.backend()]);
+    this.#parts = workerParts(driver, backend, services, options, {
       alarm: this.#alarm,
       forced: this.#forced.signal,
       ended: (end) => this.#count(end),
@@ -266,7 +268,9 @@ export class Worker {
     this.#settler.taking = false;
     this.#giveBack(this.#slots.takeWaiting());
     const { clock } = this.services;
-    this.#drain = new Drain(this.#slots, this.#settler, this.#alarm, this.#forced, this.options.graceMs, clock);
+    const { graceMs } = this.options;
+    const passedMs = this.#toldAt === undefined ? 0 : clock.elapsed() - this.#toldAt;
+    this.#drain = new Drain(this.#slots, this.#settler, this.#alarm, this.#forced, graceMs, clock, passedMs);
     if (this.#interrupted || reason === 'lost_connection') this.#drain.hurry();
     await this.#drain.run();
   }

@@ -40,8 +40,8 @@ describeServer('mysql', 'statements of mysql', () => {
     const locked = entry({ id: 'not a uuid', lock: { key: 'k', owner: 'o', ttlMs: 1_000 } });
     await statements.insert(recording, [locked, entry(), entry({ priority: 2 }), entry({ delayMs: 60_000 })]);
     await statements.insert(recording, [locked, entry()]);
-    await statements.exists(recording, locked.id, true);
-    await statements.exists(recording, locked.id, false);
+    await statements.isFirst(recording, locked.id);
+    await statements.exists(recording, locked.id);
     await statements.remember(recording, locked.id, 1_000);
     const first = await statements.claim(recording, claimOf({ leaseMs: 1 }));
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -199,7 +199,8 @@ describeServer('mysql', 'statements of mysql', () => {
     await statements.tidy(link);
     expect(await rowsOf(link, 'SELECT id FROM jobs_once')).toEqual([['new']]);
     expect(await rowsOf(link, 'SELECT lock_key FROM jobs_locks')).toEqual([['endless']]);
-    expect(await statements.exists(link, 'new', true)).toBe(true);
-    expect(await statements.exists(link, 'new', false)).toBe(false);
+    expect(await statements.isFirst(link, 'new')).toBe(false);
+    expect(await statements.isFirst(link, 'another')).toBe(true);
+    expect(await statements.exists(link, 'new')).toBe(false);
   });
 });

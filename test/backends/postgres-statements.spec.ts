@@ -31,6 +31,19 @@ describeServer('postgres', 'the statements on Postgres', () => {
       expect(await statements.insert(link, [a, b, c, a, c])).toEqual([true, false, true, false, false]);
     });
 
+    it('stores many that are alike in the order given, outside a transaction too, and answers a repeat at its place', async () => {
+      const jobs = Array.from({ length: 50 }, () => entry({ priority: 2, queue: 'q"1' }));
+      expect(new Set(await statements.insert(link, jobs, true))).toEqual(new Set([true]));
+      const { jobs: claimed } = await statements.claim(link, request({ queues: ['q"1'], limit: 50 }));
+      expect(claimed.map(({ id, body, priority }) => [id, body, priority])).toEqual(
+        jobs.map(({ id, body }) => [id, body, 2]),
+      );
+      const [fresh, other] = [entry(), entry()];
+      expect(await statements.insert(link, [fresh, jobs[3]!, other, fresh], true)).toEqual([true, false, true, false]);
+      expect(await statements.insert(link, [entry(), other], true)).toEqual([true, false]);
+      expect(await count('true')).toBe(53);
+    });
+
     it('keeps bodies that hold what separates and what stands for an id', async () => {
       const plain = entry();
       const bodies = ['a\x1fb', '\x7f', `\x7f${plain.id}`, '', '{}', '{"a":"\\"\x7f"}', '\u{10FFFF}x', 'nul \0'];
@@ -103,6 +116,12 @@ describeServer('postgres', 'the statements on Postgres', () => {
       expect((await statements.claim(link, request())).nextInMs).toBeLessThanOrEqual(20_000);
     });
 
+    it('tells of a job that is due in a moment when that is', async () => {
+      await statements.insert(link, [entry({ delayMs: 12 })]);
+      // Nothing where this machine was so slow that it has been taken.
+      expect((await statements.claim(link, request())).nextInMs ?? 0).toBeLessThanOrEqual(13);
+    });
+
     it('does not wait for jobs in the hands of another transaction, and comes back for them soon', async () => {
       await fill(link, 3);
       const other = await links.open();
@@ -144,13 +163,16 @@ describeServer('postgres', 'the statements on Postgres', () => {
       expect((await statements.claim(spy, request({ limit: 10 }))).jobs).toHaveLength(10);
       const pages = (plan: string): number => Number(/Buffers: shared hit=(\d+)/.exec(plan)![1]);
       const from = async (link: SpyLink): Promise<number> => pages(await link.plan());
-      // From the beginning, then from where that claim began.
-      await pause(110);
-      await statements.claim(spy, request({ limit: 10 }));
-      const whole = await from(spy);
-      await statements.claim(spy, request({ limit: 10 }));
-      const marked = await from(spy);
-      expect(whole - marked).toBeGreaterThan(80);
+      // From the beginning, then from where that claim began; on a machine so slow that the mark is over by then, once more.
+      let saved = 0;
+      for (let tries = 0; tries < 10 && saved <= 80; tries += 1) {
+        await pause(110);
+        await statements.claim(spy, request({ limit: 10 }));
+        const whole = await from(spy);
+        await statements.claim(spy, request({ limit: 10 }));
+        saved = whole - (await from(spy));
+      }
+      expect(saved).toBeGreaterThan(80);
     });
 
     it('gives the jobs of a claim whose answer was lost once more, in order', async () => {
@@ -189,6 +211,29 @@ describeServer('postgres', 'the statements on Postgres', () => {
   });
 
   describe('exchange', () => {
+    it('goes on through one priority in order, and leaves it for a higher one and for what was given back', async () => {
+      await fill(link, 30, (index) => ({ body: `job ${index}` }));
+      const spy = new SpyLink(link);
+      let jobs = (await statements.claim(link, request({ limit: 5 }))).jobs;
+      const order = jobs.map(({ body }) => body);
+      const exchange = async (limit: number): Promise<string[]> => {
+        const { settled, claimed } = await statements.exchange(spy, jobs.map(ack), request({ limit }));
+        expect(settled.every(({ ok }) => ok)).toBe(true);
+        jobs = claimed.jobs;
+        return jobs.map(({ body }) => body);
+      };
+      for (let round = 0; round < 3; round += 1) order.push(...(await exchange(5)));
+      expect(order).toEqual(Array.from({ length: 20 }, (_, index) => `job ${index}`));
+      expect(await spy.plan()).not.toContain('Recursive');
+      await statements.insert(link, [entry({ body: 'urgent', priority: 1 })]);
+      expect(await exchange(1)).toEqual(['urgent']);
+      const [back] = (await statements.claim(link, request({ limit: 1 }))).jobs;
+      await statements.settle(link, [{ kind: 'release', job: back!, delayMs: 0 }]);
+      const rest = [...(await exchange(5)), ...(await exchange(5)), ...(await exchange(5))];
+      expect(rest).toEqual([...Array.from({ length: 9 }, (_, index) => `job ${21 + index}`), 'job 20']);
+      expect(await count('true')).toBe(0);
+    });
+
     it('lets the ack win over the end of its own lease', async () => {
       await fill(link, 3);
       const { jobs } = await statements.claim(link, request({ limit: 2, leaseMs: 0 }));
@@ -269,7 +314,8 @@ describeServer('postgres', 'the statements on Postgres', () => {
     await statements.tidy(link);
     const { rows } = await link.query({ name: 'once', text: `SELECT id FROM ${tables.quoted.once} ORDER BY id` }, []);
     expect(rows).toEqual([['for ever'], ['kept']]);
-    expect(await statements.exists(link, 'kept', true)).toBe(true);
-    expect(await statements.exists(link, 'kept', false)).toBe(false);
+    expect(await statements.isFirst(link, 'kept')).toBe(false);
+    expect(await statements.isFirst(link, 'another')).toBe(true);
+    expect(await statements.exists(link, 'kept')).toBe(false);
   });
 });

@@ -107,6 +107,8 @@ describe('LogSubscriber', () => {
     expect(lines).toHaveLength(3);
     for (let n = 0; n < 5_000; n += 1) subscriber.outage(`flood ${n}`);
     expect(lines).toHaveLength(5_003);
+    for (const ms of [5_004, 5_249, 837]) subscriber.outage(`no answer within ${ms} ms`);
+    expect(lines).toHaveLength(5_004);
   });
 
   it('escapes line breaks and control characters in what comes from outside', () => {

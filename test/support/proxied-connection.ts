@@ -105,6 +105,11 @@ export class ProxiedConnection {
     return !this.client.destroyed && !this.client.readableEnded;
   }
 
+  /** Under which the server knows it. */
+  get outgoingPort(): number | undefined {
+    return this.server.localPort;
+  }
+
   /** RST to both sides, whatever is on its way. */
   reset(): void {
     for (const flow of [this.toServer, this.toClient]) flow.stop();

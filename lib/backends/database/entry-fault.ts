@@ -8,8 +8,7 @@ export function entryFault(entry: PushEntry): InvalidOptionError | undefined {
   if (!isName(entry.queue)) return fault(entry.id, 'queue', entry.queue);
   if (typeof entry.body !== 'string') return fault(entry.id, 'body', entry.body);
   if (!Number.isFinite(entry.delayMs)) return fault(entry.id, 'delayMs', entry.delayMs);
-  if (entry.priority !== undefined && !Number.isSafeInteger(entry.priority))
-    return fault(entry.id, 'priority', entry.priority);
+  if (entry.priority !== undefined && !isPriority(entry.priority)) return fault(entry.id, 'priority', entry.priority);
   if (entry.lock !== undefined) {
     const { key, owner, ttlMs } = entry.lock;
     if (!isName(key)) return fault(entry.id, 'lock.key', key);
@@ -20,6 +19,8 @@ export function entryFault(entry: PushEntry): InvalidOptionError | undefined {
   return undefined;
 }
 
+/** 32 bits, as every database keeps them. */
+const isPriority = (value: unknown): boolean => Number.isInteger(value) && Math.abs(value as number) < 2 ** 31;
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
 const isTtl = (value: unknown): boolean => typeof value === 'number' && value >= 0;
 

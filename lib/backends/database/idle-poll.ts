@@ -6,7 +6,7 @@ const LONGEST_MS = { deaf: 1_000, hearing: 1_000 };
 
 /**
  * How often an idle worker looks for itself, behind whatever wakes it sooner: each pause is a quarter of the time since there was last
- * something to do. Kept across calls, so that a worker that asks every few seconds does not start again with the short ones.
+ * something to do, half of it where pushes are heard. Kept across calls, so that a worker that asks every few seconds does not start again with the short ones.
  */
 export class IdlePoll {
   #busyAt: number;
@@ -24,10 +24,10 @@ export class IdlePoll {
   }
 
   ms(hearing = false): number {
-    return Math.min(
-      hearing ? this.longest.hearing : this.longest.deaf,
-      Math.max(SHORTEST_MS, (this.clock.now() - this.#busyAt) / 4),
-    );
+    const quietMs = this.clock.now() - this.#busyAt;
+    return hearing
+      ? Math.min(this.longest.hearing, Math.max(SHORTEST_MS, quietMs / 2))
+      : Math.min(this.longest.deaf, Math.max(SHORTEST_MS, quietMs / 4));
   }
 }
 

@@ -1,7 +1,9 @@
 import { QueueError } from '../../support/queue-error.js';
 
-/** Another process held the write lock for all the time there was. Nothing was written. */
+/** Others held what the write needed for all the time there was: a write lock, rows. Nothing was written. */
 export class StoreBusyError extends QueueError {
+  override readonly transient = true;
+
   constructor(store: string, waitedMs: number, cause?: unknown) {
     super(
       'ERR_QUEUE_STORE_BUSY',

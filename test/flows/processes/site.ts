@@ -182,8 +182,8 @@ export class Site {
     });
   }
 
-  async producer(name = 'producer', env: object = {}): Promise<Producer> {
-    const child = this.start('producer', name, [], { env });
+  async producer(name = 'producer', env: object = {}, node: string[] = []): Promise<Producer> {
+    const child = this.start('producer', name, [], { env, node });
     await child.message();
     return new Producer(child);
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { buildFixture } from '../../support/build-fixture.js';
-import { Site } from './site.js';
+import { Site, SITE_STORES, type SiteStore } from './site.js';
 
 const HOUR_MS = 3_600_000;
 const LEASE_MS = 2_000;
@@ -12,13 +12,16 @@ let site: Site;
 afterEach(() => site.close());
 
 describe("a worker whose process's clock jumps while it works", () => {
-  it.each([
-    ['an hour ahead', HOUR_MS],
-    ['an hour back', -HOUR_MS],
-  ])(
-    '%s loses no lease, times nothing out, takes nothing from others, and works on',
-    async (_, jump) => {
-      site = await Site.open({ RETRY_AFTER: String(LEASE_MS / 1_000) });
+  const jumps: readonly (readonly [string, SiteStore, number])[] = [
+    ['an hour ahead', 'sqlite', HOUR_MS],
+    ['an hour back', 'sqlite', -HOUR_MS],
+    ['an hour ahead', 'postgres', HOUR_MS],
+    ['an hour back', 'mariadb', -HOUR_MS],
+  ];
+  it.each(jumps.filter(([, store]) => SITE_STORES.includes(store)))(
+    '%s on %s loses no lease, times nothing out, takes nothing from others, and works on',
+    async (_, store, jump) => {
+      site = await Site.open({ RETRY_AFTER: String(LEASE_MS / 1_000) }, store);
       const { folder } = await buildFixture('processes', 'test/fixtures/processes');
       const producer = await site.producer();
       const preload = { node: ['--import', join(folder, 'clock-jump.js')] };

@@ -69,7 +69,8 @@ function statements(tables: Tables): QueueStatements {
   const tidies = new TidyRows(tables);
   return {
     insert: (link, entries) => pushes.insert(link, entries),
-    exists: (link, id, once) => pushes.exists(link, id, once),
+    exists: (link, id) => pushes.exists(link, id),
+    isFirst: (link, id) => pushes.isFirst(link, id),
     remember: (link, id, ttlMs) => pushes.remember(link, id, ttlMs),
     claim: (link, request) => claims.claim(link, request),
     claimWithin: (link, request) => claims.claimWithin(link, request),

@@ -124,6 +124,9 @@ function connectionExtras(applicationName: string): Record<string, unknown> {
     enableKeepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
     maxPreparedStatements: PREPARED,
+    // The queue keeps its connections itself; what it gives back is closed. With as many idle ones allowed as there may be, none ever is.
+    maxIdle: 1,
+    idleTimeout: 1_000,
     connectAttributes: { program_name: applicationName },
   };
 }

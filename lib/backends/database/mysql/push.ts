@@ -25,7 +25,8 @@ export class PushRows {
   readonly #bySize = new Map<number, Statement>();
   readonly #known: SizedStatement;
   readonly #lives: Statement;
-  readonly #livesOrOnce: Statement;
+  readonly #place: Statement;
+  readonly #remembered: Statement;
   readonly #remember: Statement;
 
   constructor({ quoted: t }: Tables) {
@@ -36,9 +37,10 @@ export class PushRows {
       (length) => `SELECT id FROM ${t.jobs} WHERE id IN ${listOf(length)} LOCK IN SHARE MODE`,
     );
     this.#lives = statementOf(`SELECT 1 FROM ${t.jobs} WHERE id = ?`);
-    this.#livesOrOnce = statementOf(
-      `SELECT 1 FROM ${t.jobs} WHERE id = ? UNION ALL SELECT 1 FROM ${t.once} WHERE id = ? AND expires_at > ${NOW}`,
+    this.#place = statementOf(
+      mysqlFlavour.insertIgnoring(`INSERT INTO ${t.once} (id, expires_at) VALUES (?, 0)`, 'id'),
     );
+    this.#remembered = statementOf(`SELECT expires_at > ${NOW} AS yes FROM ${t.once} WHERE id = ? FOR UPDATE`);
     this.#remember = statementOf(
       mysqlFlavour.upsert(
         `INSERT INTO ${t.once} (id, expires_at) VALUES (?, ${NOW} + ?)`,
@@ -78,12 +80,14 @@ export class PushRows {
     return keys.map((key) => stored.delete(key));
   }
 
-  async exists(link: Link, id: string, once: boolean): Promise<boolean> {
-    const { key } = idKey(id);
-    const found = once
-      ? await link.query(this.#livesOrOnce, [key, indexable(id)])
-      : await link.query(this.#lives, [key]);
-    return found.rows.length > 0;
+  async exists(link: Link, id: string): Promise<boolean> {
+    return (await link.query(this.#lives, [idKey(id).key])).rows.length > 0;
+  }
+
+  async isFirst(link: Link, id: string): Promise<boolean> {
+    await link.query(this.#place, [indexable(id)]);
+    const { rows } = await link.query(this.#remembered, [indexable(id)]);
+    return Number(rows[0]![0]) === 0;
   }
 
   async remember(link: Link, id: string, ttlMs: number): Promise<void> {

@@ -4,6 +4,8 @@ const FULL_EVERY_MS = 100;
 const NO_MARK: MarkParams = [Number.MAX_SAFE_INTEGER, 0];
 
 type MarkParams = readonly [priority: number, at: number];
+/** A row within a stretch of one priority of one queue. */
+export type NearParams = readonly [priority: number, at: number, seq: number];
 
 /**
  * Where the first free job of a queue was when it was last claimed from.
@@ -16,6 +18,7 @@ type MarkParams = readonly [priority: number, at: number];
 export class ClaimMark {
   #queue: string | undefined;
   #params: MarkParams = NO_MARK;
+  #near: NearParams | undefined;
   #fullAt = -Infinity;
 
   /** `undefined`: from the beginning. */
@@ -24,10 +27,27 @@ export class ClaimMark {
     return fresh ? this.#params : undefined;
   }
 
-  /** @param head the priority and time of the first free row of the first queue */
-  found(queues: readonly string[], head: MarkParams | undefined, whole: boolean, wasFull: boolean): void {
+  /** Where a claim may go on that looks at nothing but one priority of the first queue: all that the last one found was of it. */
+  near(queues: readonly string[]): NearParams | undefined {
+    return this.of(queues) === undefined ? undefined : this.#near;
+  }
+
+  /**
+   * @param head the priority and time of the first free row of the first queue
+   * @param near where all that was found is of this priority of this queue
+   */
+  found(
+    queues: readonly string[],
+    head: MarkParams | undefined,
+    whole: boolean,
+    wasFull: boolean,
+    near: NearParams | undefined,
+  ): void {
     if (wasFull) this.#fullAt = performance.now();
-    this.#queue = whole && head ? queues[0] : undefined;
+    // With several queues only where the first one filled the claim: behind its mark may be what goes before the second.
+    const first = queues.length === 1 || near !== undefined;
+    this.#queue = whole && head && first ? queues[0] : undefined;
+    this.#near = near;
     if (head) this.#params = head;
   }
 }

@@ -5,7 +5,7 @@ import type { Link, Param, Statement } from '../server/link.js';
 import { idOf, readable, storable } from '../server/stored-text.js';
 import type { Tables } from '../table-names.js';
 import { readBody } from './body-text.js';
-import { ClaimMark, fromBeginning } from './claim-mark.js';
+import { ClaimMark, fromBeginning, type NearParams } from './claim-mark.js';
 import { claimAnswer, claimParts } from './claim-sql.js';
 import { textArray } from './parameters.js';
 import { NOW } from './postgres-flavour.js';
@@ -37,8 +37,8 @@ type Head = [
   firstAt: string | null,
 ];
 
-/** How many parameters a claim has. */
-export const CLAIM_PARAMS = 6;
+/** How many parameters a claim has: one that looks everywhere, and one that goes on. */
+export const CLAIM_PARAMS = { whole: 6, near: 7 };
 
 export interface ClaimAnswer {
   readonly claimed: Claimed;
@@ -63,10 +63,37 @@ export class Claiming {
     const [, leasedUntil, , done, , settled, firstPriority, , nextInMs, firstAt] = rows[0] as unknown as Head;
     const jobs = reservedJobs(rows.slice(1) as unknown as TakenRow[], claim, Number(leasedUntil));
     const head = firstPriority === null ? undefined : ([firstPriority, Number(firstAt)] as const);
-    this.#mark.found(queues, head, jobs.length >= limit, mark === undefined);
+    const alike = head && jobs.every((job) => job.priority === head[0] && job.queue === queues[0] && job.stalls === 0);
+    const near = alike ? ([...head, 0] as const) : undefined;
+    this.#mark.found(queues, head, jobs.length >= limit, mark === undefined, near);
     const known = jobs.length === 0 && nextInMs !== null && mark === undefined;
     const claimed = known ? { jobs, nextInMs: Math.max(0, Number(nextInMs)) } : { jobs };
     return { claimed, settled: Number(settled), done };
+  }
+
+  /** Where `goOn` may start from. */
+  near(request: ClaimRequest): NearParams | undefined {
+    return this.#mark.near(request.queues);
+  }
+
+  /** Takes from one priority of the first queue, or nothing. */
+  async goOn(
+    link: Link,
+    statement: Statement,
+    request: ClaimRequest,
+    near: NearParams,
+    params: readonly Param[],
+  ): Promise<ClaimAnswer> {
+    const { queues, limit, leaseMs, claim } = request;
+    const { rows } = await link.query(statement, [storable(queues[0]!), limit, leaseMs, claim, ...near, ...params]);
+    const [, leasedUntil, , done, , settled] = rows[0] as unknown as Head;
+    const taken = rows.slice(1) as unknown as [...TakenRow, at: number][];
+    const jobs = reservedJobs(taken as unknown as TakenRow[], claim, Number(leasedUntil));
+    const first = taken[0];
+    const [priority] = near;
+    const next = first && ([priority, Number(first[10]), Number(first[1])] as const);
+    this.#mark.found(queues, next && [priority, next[1]], jobs.length >= limit, false, next);
+    return { claimed: { jobs }, settled: Number(settled), done };
   }
 
   /** Whether the next claim starts at a mark: one that finds nothing has not looked everywhere then. */

@@ -3,7 +3,7 @@ import type { Claimed, ClaimRequest } from '../server/dialect.js';
 import { statementOf } from '../server/flavour.js';
 import type { Link, Statement } from '../server/link.js';
 import type { Tables } from '../table-names.js';
-import { claimAnswer, claimParts } from './claim-sql.js';
+import { claimAnswer, claimParts, nearAnswer, nearParts } from './claim-sql.js';
 import { CLAIM_PARAMS, type Claiming, type ClaimStatements } from './claim.js';
 import {
   doneColumns,
@@ -14,8 +14,6 @@ import {
   type SettleKinds,
   type SettleStatements,
 } from './settle.js';
-
-const FIRST = CLAIM_PARAMS + 1;
 
 /** Hands in and takes in one statement, so in one trip and one commit. */
 export class ExchangeStatements {
@@ -40,7 +38,12 @@ export class ExchangeStatements {
     const settled = await firstOfEach(settlements, async (own) => {
       const kinds = kindsOf(own);
       const marked = this.claiming.marked(request);
-      const answer = await this.claiming.run(link, this.#statement(kinds), request, settleParams(own, kinds));
+      const near = this.claiming.near(request);
+      const statement = this.#statement(kinds, near !== undefined);
+      const params = settleParams(own, kinds);
+      const answer = await (near
+        ? this.claiming.goOn(link, statement, request, near, params)
+        : this.claiming.run(link, statement, request, params));
       claimed = answer.claimed;
       // Behind the mark there may be something.
       if (claimed.jobs.length === 0 && marked) claimed = await this.claims.claim(link, request);
@@ -49,16 +52,17 @@ export class ExchangeStatements {
     return { settled, claimed };
   }
 
-  #statement(kinds: SettleKinds): Statement {
-    const name = `${kinds.acks} ${kinds.releases}`;
+  #statement(kinds: SettleKinds, near: boolean): Statement {
+    const name = `${kinds.acks} ${kinds.releases} ${near}`;
     let statement = this.#statements.get(name);
     if (statement === undefined) {
-      const [list, count] = doneColumns(FIRST);
+      const jobs = this.#jobs;
+      const first = CLAIM_PARAMS[near ? 'near' : 'whole'] + 1;
+      const [list, count] = doneColumns(first);
       const columns = `${list} AS id_name, NULL AS queue, ${count}::int AS priority`;
-      statement = statementOf(
-        `WITH RECURSIVE ${claimParts(this.#jobs, `$${FIRST}::uuid[]`)}, ${settleParts(this.#jobs, kinds, FIRST)}
-        ${claimAnswer(this.#jobs, columns)}`,
-      );
+      const claim = near ? nearParts(jobs) : claimParts(jobs, `$${first}::uuid[]`);
+      const answer = near ? nearAnswer(columns) : claimAnswer(jobs, columns);
+      statement = statementOf(`WITH RECURSIVE ${claim}, ${settleParts(jobs, kinds, first)} ${answer}`);
       this.#statements.set(name, statement);
     }
     return statement;

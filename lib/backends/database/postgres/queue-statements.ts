@@ -21,8 +21,9 @@ export function postgresStatements(tables: Tables): QueueStatements {
   const clearing = new ClearStatements(tables);
   const tidying = new TidyStatements(tables);
   return {
-    insert: (link, entries) => pushes.insert(link, entries),
-    exists: (link, id, once) => pushes.exists(link, id, once),
+    insert: (link, entries, alone) => pushes.insert(link, entries, alone),
+    exists: (link, id) => pushes.exists(link, id),
+    isFirst: (link, id) => pushes.isFirst(link, id),
     remember: (link, id, ttlMs) => pushes.remember(link, id, ttlMs),
     claim: (link, request) => claims.claim(link, request),
     claimWithin: (link, request) => claims.claimWithin(link, request),

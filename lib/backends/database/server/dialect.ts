@@ -36,11 +36,14 @@ export interface QueueStatements {
   /**
    * Stores entries in the order given; their locks and `once` are the caller's business. True for those that are new.
    *
+   * @param alone not within a transaction
    * @throws where one of them cannot be stored: nothing has been stored then
    */
-  insert(link: Link, entries: readonly PushEntry[]): Promise<readonly boolean[]>;
-  /** Whether the id's row lives; with `once`, or is remembered. */
-  exists(link: Link, id: string, once: boolean): Promise<boolean>;
+  insert(link: Link, entries: readonly PushEntry[], alone?: boolean): Promise<readonly boolean[]>;
+  /** Whether the id's row lives. */
+  exists(link: Link, id: string): Promise<boolean>;
+  /** Whether the id is not remembered; its place among those that are stays locked until the transaction ends. */
+  isFirst(link: Link, id: string): Promise<boolean>;
   remember(link: Link, id: string, ttlMs: number): Promise<void>;
   /**
    * Takes what is due, expired leases (a stall more) included: by queue as given, priority, time, sequence. Atomic by itself; opens a

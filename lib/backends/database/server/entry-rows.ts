@@ -52,9 +52,9 @@ export class EntryRows {
   /** A repeat is answered as a repeat before its lock is looked at. */
   async #put(link: Link, entry: PushEntry): Promise<PushResult> {
     const { id, lock, once } = entry;
-    if ((lock || once) && (await this.statements.exists(link, id, once !== undefined))) {
-      return { stored: false, reason: 'exists' };
-    }
+    // The remembered row is locked until the end: of two who push the id at once, the second waits for what becomes of the first.
+    if (once && !(await this.statements.isFirst(link, id))) return { stored: false, reason: 'exists' };
+    if ((lock || once) && (await this.statements.exists(link, id))) return { stored: false, reason: 'exists' };
     if (lock) {
       const { taken, by } = await this.locks.take(link, lock);
       if (!taken) return { stored: false, reason: 'locked', ...(by === undefined ? {} : { by }) };

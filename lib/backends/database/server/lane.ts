@@ -6,6 +6,7 @@ const IDLE_MS = 30_000;
 
 interface Waiting {
   readonly take: (link: OwnLink | undefined) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 /**
@@ -33,27 +34,20 @@ export class Lane {
       this.#drop(link);
     }
     if (this.#closed) throw new StoreClosedError('The database');
-    if (this.#open >= this.size) {
-      const link = await this.#wait(ms);
-      // Woken without one: there is room for a new one.
-      return link ?? (this.#open < this.size && ms > 0 ? this.#connect() : undefined);
-    }
-    return this.#connect();
+    const waiting = this.#wait(ms);
+    if (this.#open < this.size) this.#openFor();
+    return waiting;
   }
 
   /** Opens a connection now, where there is none. A failure shows when one is needed. */
   warm(): void {
-    if (this.#open > 0 || this.#closed) return;
-    this.#connect().then(
-      (link) => this.give(link),
-      () => {},
-    );
+    if (this.#open === 0 && !this.#closed) this.#openFor();
   }
 
   give(link: OwnLink): void {
     if (!link.alive || this.#closed) {
       this.#drop(link);
-      this.#waiting.shift()?.take(undefined);
+      if (this.#waiting.length > 0 && !this.#closed) this.#openFor();
       return;
     }
     const next = this.#waiting.shift();
@@ -72,15 +66,16 @@ export class Lane {
     for (const one of this.#waiting.splice(0)) one.take(undefined);
   }
 
-  async #connect(): Promise<OwnLink> {
+  /** Opens a connection for whoever is first by the time it is there; what goes wrong is told to the first one, too. */
+  #openFor(): void {
     this.#open += 1;
-    try {
-      return await this.connect();
-    } catch (error) {
-      this.#open -= 1;
-      this.#waiting.shift()?.take(undefined);
-      throw error;
-    }
+    this.connect().then(
+      (link) => this.give(link),
+      (error: unknown) => {
+        this.#open -= 1;
+        this.#waiting.shift()?.fail(error);
+      },
+    );
   }
 
   #drop(link: OwnLink): void {
@@ -89,11 +84,15 @@ export class Lane {
   }
 
   #wait(ms: number): Promise<OwnLink | undefined> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         take: (link) => {
           clearTimeout(timer);
           resolve(link);
+        },
+        fail: (error) => {
+          clearTimeout(timer);
+          reject(error as Error);
         },
       };
       const timer = setTimeout(() => {

@@ -17,6 +17,11 @@ const PACKAGES = {
   mysql: { name: 'mysql2', install: 'npm i typeorm mysql2' },
 } as const;
 
+/** How long a connection may take from the first packet to its settings; a way of two seconds takes a dozen of them. */
+const OPEN_MS = 20_000;
+/** How long a server that does not answer may hold up the end of the application. */
+const CLOSE_MS = 1_000;
+
 /**
  * A TypeORM DataSource of the queue's own, beside the application's: its pool cannot be used up by the application's queries, nor the
  * application's by ours. Made and connected with the first link; connected anew after a server that was away.
@@ -33,11 +38,39 @@ export class OwnDataSource {
     private readonly own: OwnPool,
   ) {}
 
-  /** @throws MissingPackageError; the server's own error where it cannot be reached */
+  /**
+   * A server that takes a connection and then says nothing is given up after a while: with it goes the pool, since nothing else ends
+   * what waits in it.
+   *
+   * @throws MissingPackageError; the server's own error where it cannot be reached
+   */
   async connect(): Promise<OwnLink> {
+    const pool = this.#dataSource;
+    const opening = this.#open();
+    const link = await within(opening, OPEN_MS);
+    if (link !== undefined) return link;
+    opening.then(
+      (late) => {
+        late.destroy(new Error('it came too late'));
+        late.release();
+      },
+      () => {},
+    );
+    if (this.#dataSource === pool || pool === undefined) {
+      this.#dataSource = undefined;
+      this.#connecting = undefined;
+    }
+    throw Object.assign(new Error(`the server did not answer within ${OPEN_MS} ms`), { code: 'ETIMEDOUT' });
+  }
+
+  async #open(): Promise<OwnLink> {
     const dataSource = await (this.#dataSource ??= this.#make());
     if (!dataSource.isInitialized) {
-      await (this.#connecting ??= this.#initialize(dataSource).finally(() => (this.#connecting = undefined)));
+      this.#connecting ??= this.#initialize(dataSource);
+      const connecting = this.#connecting;
+      await connecting.finally(() => {
+        if (this.#connecting === connecting) this.#connecting = undefined;
+      });
     }
     const runner = dataSource.createQueryRunner('master');
     let released = false;
@@ -74,10 +107,10 @@ export class OwnDataSource {
       link.release();
     }
     try {
-      await this.#connecting;
+      await within(Promise.resolve(this.#connecting), CLOSE_MS);
       const dataSource = await making;
       // A server that does not answer must not hold up the end of the application.
-      if (dataSource.isInitialized) await withinASecond(dataSource.destroy());
+      if (dataSource.isInitialized) await within(dataSource.destroy(), CLOSE_MS);
     } catch {
       // Never connected.
     }
@@ -107,9 +140,14 @@ export class OwnDataSource {
   }
 }
 
-async function withinASecond(work: Promise<unknown>): Promise<void> {
-  const late = deferred<void>();
-  const timer = setTimeout(late.resolve, 1_000);
-  await Promise.race([work.catch(() => {}), late.promise]);
-  clearTimeout(timer);
+/** What it comes to; `undefined` where it takes longer. */
+async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const late = deferred<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), ms);
+  timer.unref();
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -18,6 +18,8 @@ export interface QueueWait {
  */
 export class QueueBells {
   readonly #waits = new Set<{ readonly queues: readonly string[]; readonly bell: Doorbell }>();
+  /** How often anything has rung. */
+  rings = 0;
   #emptyAt = -Infinity;
   #emptyQueues = '';
   #nextAt = Infinity;
@@ -63,12 +65,17 @@ export class QueueBells {
 
   /** @param queue `undefined`: any of them */
   rung(queue: string | undefined): void {
+    this.rings += 1;
     this.#emptyAt = -Infinity;
     for (const { queues, bell } of this.#waits) if (queue === undefined || queues.includes(queue)) bell.ring();
   }
 
-  /** @param nextAt when the next job of these queues is due, by `performance.now()` */
-  foundEmpty(queues: readonly string[], nextAt: number): void {
+  /**
+   * @param nextAt when the next job of these queues is due, by `performance.now()`
+   * @param rings their count before it was looked: what has rung since may not have been seen
+   */
+  foundEmpty(queues: readonly string[], nextAt: number, rings: number): void {
+    if (rings !== this.rings) return;
     this.#emptyAt = performance.now();
     this.#emptyQueues = queues.join('\n');
     this.#nextAt = nextAt;

@@ -10,7 +10,7 @@ import type { Lane } from './lane.js';
 import type { StoreAccess } from './store-access.js';
 
 /** Entries of one statement, and characters of their bodies. */
-const ROWS = 1_000;
+const ROWS = 2_000;
 const CHARACTERS = 4_000_000;
 
 interface Call {
@@ -67,7 +67,8 @@ export class ServerPush {
     const results: PushResult[] = [];
     let thrown: { readonly error: unknown } | undefined;
     const entries = calls.length === 1 ? calls[0]!.entries : calls.flatMap((call) => call.entries);
-    const giveUpAt = Math.min(...calls.map((call) => call.giveUpAt));
+    // All have the same time, so the first came to it first. They may be very many.
+    const { giveUpAt } = calls[0]!;
     const queues = new Set<string>();
     for (const group of groupsOf(entries)) {
       try {
@@ -99,7 +100,9 @@ export class ServerPush {
     const patience = { ms: Math.max(1, giveUpAt - performance.now()), lost: 'tell' } as const;
     if (kind === 'plain') {
       const work = async (link: OwnLink): Promise<readonly PushResult[]> =>
-        (await statements.insert(link, entries)).map((stored) => (stored ? { stored } : { stored, reason: 'exists' }));
+        (await statements.insert(link, entries, true)).map((stored) =>
+          stored ? { stored } : { stored, reason: 'exists' },
+        );
       try {
         return await access.use(lane, work, patience);
       } catch (error) {
@@ -133,7 +136,8 @@ export class ServerPush {
 
   /** The time for a dispatch is over: that is what the caller set, and can change. */
   #named(error: unknown, giveUpAt: number): unknown {
-    if (!(error instanceof StoreUnreachableError) || performance.now() < giveUpAt) return error;
+    // Timers may be a little early.
+    if (!(error instanceof StoreUnreachableError) || performance.now() < giveUpAt - 5) return error;
     const { connection, dispatchTimeoutMs } = this.parts;
     return new DispatchTimeoutError(connection, dispatchTimeoutMs, {
       cause: error,

@@ -58,7 +58,9 @@ export class ServerSettle {
     const { access, lane } = this.parts;
     try {
       const answer = await access.use(lane, work, { ms: SETTLE_MS, lost: 'tell' });
-      return this.#uncertain.size === 0 ? answer : { ...answer, settled: this.#told(settlements, answer.settled) };
+      return this.#uncertain.size === 0
+        ? answer
+        : { ...answer, settled: await this.#told(settlements, answer.settled) };
     } catch (error) {
       if (error instanceof StoreUnreachableError && error.outcome === 'unknown') {
         for (const { job } of settlements) this.#uncertain.set(job.token, performance.now());
@@ -67,44 +69,61 @@ export class ServerSettle {
     }
   }
 
-  #told(settlements: readonly Settlement[], results: readonly SettleResult[]): readonly SettleResult[] {
+  async #told(settlements: readonly Settlement[], results: readonly SettleResult[]): Promise<readonly SettleResult[]> {
     const since = performance.now() - UNCERTAIN_MS;
-    const told = results.map((result, at): SettleResult => {
-      const lostAt = this.#uncertain.get(settlements[at]!.job.token);
-      this.#uncertain.delete(settlements[at]!.job.token);
-      const ours = !result.ok && result.reason === 'lease-lost' && lostAt !== undefined && lostAt > since;
-      return ours ? { ok: true } : result;
-    });
+    const told: SettleResult[] = [];
+    for (const [at, result] of results.entries()) {
+      const { kind, job } = settlements[at]!;
+      const lostAt = this.#uncertain.get(job.token) ?? -Infinity;
+      this.#uncertain.delete(job.token);
+      const doubtful = !result.ok && result.reason === 'lease-lost' && lostAt > since;
+      told.push(doubtful && (await this.#wasOurs(kind, job.id)) ? { ok: true } : result);
+    }
     for (const [token, lostAt] of this.#uncertain) if (lostAt <= since) this.#uncertain.delete(token);
     return told;
   }
 
-  /** Jobs first, then batches, then locks, in every transaction: two of them never wait for each other crosswise. */
+  /** An acked job is gone, a released one is free: one that another worker has was not ended by us. */
+  async #wasOurs(kind: Settlement['kind'], id: string): Promise<boolean> {
+    const { access, lane, statements } = this.parts;
+    const job = await access.use(lane, (link) => statements.find(link, id), { ms: SETTLE_MS, lost: 'repeat' });
+    return kind === 'ack' ? job === undefined : job !== undefined && job.state !== 'reserved';
+  }
+
+  /** By batch, then by lock: two transactions that meet the same rows meet them in the same order, and do not wait crosswise. */
   async #oneByOne(link: OwnLink, settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
-    const { statements, effects, faults } = this.parts;
+    const inOrder = [...settlements.keys()].sort((a, b) => compare(rankOf(settlements[a]!), rankOf(settlements[b]!)));
     const results: SettleResult[] = [];
-    for (const settlement of settlements) {
-      if (!hasEffects(settlement)) {
-        results.push(await statements.settleOne(link, settlement));
-        continue;
-      }
-      try {
-        const result = await nested(link, async () => {
-          const answer = await statements.settleOne(link, settlement);
-          if (answer.ok) await effects.apply(link, settlement.effects!);
-          return answer;
-        });
-        results.push(result);
-      } catch (error) {
-        const own = error instanceof TypeError || (!(error instanceof LostLinkError) && faults.of(error) === 'row');
-        if (!own) throw error;
-        results.push({ ok: false, reason: 'error', error });
-      }
-    }
+    for (const at of inOrder) results[at] = await this.#one(link, settlements[at]!);
     return results;
+  }
+
+  async #one(link: OwnLink, settlement: Settlement): Promise<SettleResult> {
+    const { statements, effects, faults } = this.parts;
+    if (!hasEffects(settlement)) return statements.settleOne(link, settlement);
+    try {
+      return await nested(link, async () => {
+        const result = await statements.settleOne(link, settlement);
+        if (result.ok) await effects.apply(link, settlement.effects!);
+        return result;
+      });
+    } catch (error) {
+      const own = error instanceof TypeError || (!(error instanceof LostLinkError) && faults.of(error) === 'row');
+      if (!own) throw error;
+      return { ok: false, reason: 'error', error };
+    }
   }
 }
 
 function hasEffects({ effects }: Settlement): boolean {
   return effects !== undefined;
+}
+
+function rankOf({ effects }: Settlement): string {
+  const [lock] = effects?.unlock ?? [];
+  return `${effects?.member?.batchId ?? ''}\n${lock?.key ?? ''}`;
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
 }

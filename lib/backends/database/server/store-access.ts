@@ -3,7 +3,7 @@ import { StoreFullError, StoreRefusedError, StoreUnreachableError } from '../../
 import { backoffMs } from '../../../support/backoff.js';
 import { QueueError } from '../../../support/queue-error.js';
 import { SchemaError } from '../schema-error.js';
-import { StoreClosedError } from '../store-state-errors.js';
+import { StoreBusyError, StoreClosedError } from '../store-state-errors.js';
 import type { Fault, Faults } from './faults.js';
 import type { Lane } from './lane.js';
 import { LostLinkError, type Link, type OwnLink } from './link.js';
@@ -35,7 +35,7 @@ export interface Patience {
 export class StoreAccess {
   readonly #inUse = new Map<OwnLink, number>();
   #looking: NodeJS.Timeout | undefined;
-  #ready: Promise<void> | undefined;
+  #isReady = false;
   #closed = false;
 
   constructor(
@@ -49,15 +49,11 @@ export class StoreAccess {
     return this.#closed;
   }
 
-  /** The tables are there; looked at once, and again after a statement missed one. @throws SchemaError */
+  /** The tables are there; looked at until they are, and again after a statement missed one. @throws SchemaError */
   async ready(lane: Lane, ms: number): Promise<void> {
-    this.#ready ??= this.#run(lane, (link) => this.prepare(link), { ms, lost: 'repeat', early: true }).catch(
-      (error: unknown) => {
-        this.#ready = undefined;
-        throw error;
-      },
-    );
-    return this.#ready;
+    if (this.#isReady) return;
+    await this.#run(lane, (link) => this.prepare(link), { ms, lost: 'repeat', early: true });
+    this.#isReady = true;
   }
 
   /**
@@ -65,8 +61,10 @@ export class StoreAccess {
    *   unforeseen, as the server said it
    */
   async use<T>(lane: Lane, work: (link: OwnLink) => Promise<T>, patience: Patience): Promise<T> {
-    if (patience.early === undefined) await this.ready(lane, patience.ms);
-    return this.#run(lane, work, patience);
+    if (this.#isReady || patience.early) return this.#run(lane, work, patience);
+    const began = performance.now();
+    await this.ready(lane, patience.ms);
+    return this.#run(lane, work, { ...patience, ms: Math.max(1, patience.ms - (performance.now() - began)) });
   }
 
   close(): void {
@@ -75,37 +73,36 @@ export class StoreAccess {
   }
 
   async #run<T>(lane: Lane, work: (link: OwnLink) => Promise<T>, patience: Patience): Promise<T> {
-    const giveUpAt = performance.now() + patience.ms;
+    const began = performance.now();
+    const giveUpAt = began + patience.ms;
     let conflicts = 0;
+    let last: unknown;
     for (let failures = 0; ; failures += 1) {
       if (this.#closed) throw new StoreClosedError(this.names.store);
-      let last: unknown;
       let link: OwnLink | undefined;
       try {
         link = await lane.acquire(Math.max(0, giveUpAt - performance.now()));
       } catch (error) {
         if (this.#closed) throw new StoreClosedError(this.names.store);
-        last = await this.#judge(error, this.faults.of(error), lane);
+        last = await this.#judge(error, this.faults.of(error));
       }
       if (link !== undefined) {
         try {
           this.#watch(link, giveUpAt);
           return await work(link);
         } catch (error) {
+          // What was on its way when it was closed may have been done.
+          if (patience.lost === 'tell' && error instanceof LostLinkError) throw this.#unreachable(error, 'unknown');
           if (this.#closed) throw new StoreClosedError(this.names.store);
           const fault = error instanceof LostLinkError ? 'unavailable' : this.faults.of(error);
-          last = await this.#judge(error, fault, lane);
+          last = await this.#judge(error, fault, link);
           if (fault === 'conflict') {
             if (conflicts++ < CONFLICTS && performance.now() < giveUpAt) {
               await sleep(Math.random() * 5 * 2 ** conflicts);
               failures = -1;
               continue;
             }
-            throw error;
-          }
-          // Refused by the server before anything was done is not the same as no answer.
-          if (patience.lost === 'tell' && error instanceof LostLinkError) {
-            throw this.#unreachable(error, 'unknown');
+            throw new StoreBusyError(this.names.store, performance.now() - began, error);
           }
           if (!link.alive || fault === 'unavailable') link.destroy(error as Error);
         } finally {
@@ -113,8 +110,9 @@ export class StoreAccess {
           lane.give(link);
         }
       }
+      if (this.#closed) throw new StoreClosedError(this.names.store);
       const left = giveUpAt - performance.now();
-      if (left <= 0 || patience.signal?.aborted === true || this.#closed) {
+      if (left <= 0 || patience.signal?.aborted === true) {
         throw this.#unreachable(last ?? new Error(`no connection became free within ${Math.round(patience.ms)} ms`));
       }
       await sleep(Math.min(left, backoffMs(failures, 20, 1_000)));
@@ -122,7 +120,7 @@ export class StoreAccess {
   }
 
   /** What waiting mends comes back; everything else is thrown. */
-  async #judge(error: unknown, fault: Fault, lane: Lane): Promise<unknown> {
+  async #judge(error: unknown, fault: Fault, link?: OwnLink): Promise<unknown> {
     const { connection, store } = this.names;
     switch (fault) {
       case 'unavailable':
@@ -140,8 +138,8 @@ export class StoreAccess {
       case 'schema':
         if (error instanceof SchemaError) throw error;
         // The look says which table, and what to run.
-        this.#ready = undefined;
-        await this.ready(lane, COMMAND_MS);
+        this.#isReady = false;
+        if (link?.alive) await this.prepare(link);
         throw error;
       default:
         throw error;

@@ -4,6 +4,7 @@ import type { Session, Value } from './session.js';
 
 /** What a look at the queues shows without a write. */
 export interface Outlook {
+  /** A job is due, or a lease of any queue has run out. */
   readonly due: boolean;
   /** Epoch ms of the next delayed job, if any. */
   readonly nextAt?: number;
@@ -29,6 +30,7 @@ type Claimed = [
 export class ClaimRows {
   readonly #head: string;
   readonly #take: string;
+  readonly #outlook: (queues: number) => string;
 
   constructor({ quoted: t }: Tables) {
     this.#head = `SELECT priority, available_at FROM ${t.jobs} WHERE queue = ? AND leased_until IS NULL AND priority < ?
@@ -37,18 +39,27 @@ export class ClaimRows {
         SELECT seq FROM ${t.jobs} WHERE queue = ? AND leased_until IS NULL AND priority = ? AND available_at <= ?
         ORDER BY available_at, seq LIMIT ?)
       RETURNING seq, available_at, id, body, attempts, stalls, token, memo`;
+    const free = `FROM ${t.jobs} WHERE queue = stretch.queue AND leased_until IS NULL`;
+    const outlook = (queues: number): string => `WITH RECURSIVE
+      asked(queue) AS (VALUES ${Array(queues).fill('(?)').join(', ')}),
+      stretch(queue, priority) AS (
+        SELECT queue, (SELECT priority FROM ${t.jobs} j WHERE j.queue = asked.queue AND leased_until IS NULL
+          ORDER BY priority DESC LIMIT 1) FROM asked
+        UNION ALL
+        SELECT queue, (SELECT priority ${free} AND priority < stretch.priority ORDER BY priority DESC LIMIT 1)
+          FROM stretch WHERE priority IS NOT NULL)
+      SELECT (SELECT min((SELECT available_at ${free} AND priority = stretch.priority ORDER BY available_at LIMIT 1))
+          FROM stretch WHERE priority IS NOT NULL),
+        (SELECT min(leased_until) FROM ${t.jobs} WHERE leased_until IS NOT NULL)`;
+    const outlooks: string[] = [];
+    this.#outlook = (queues) => (outlooks[queues] ??= outlook(queues));
   }
 
-  /** Ends at the first due job. */
+  /** One statement, however many queues and priorities there are. */
   look(session: Session, queues: readonly string[], now: number): Outlook {
-    let nextAt: number | undefined;
-    for (const queue of queues) {
-      for (const [, availableAt] of this.#heads(session, queue)) {
-        if (availableAt <= now) return { due: true };
-        if (nextAt === undefined || availableAt < nextAt) nextAt = availableAt;
-      }
-    }
-    return { due: false, ...(nextAt === undefined ? {} : { nextAt }) };
+    const [nextAt, leasedUntil] = session.first<[number | null, number | null]>(this.#outlook(queues.length), queues)!;
+    const due = (nextAt !== null && nextAt <= now) || (leasedUntil !== null && leasedUntil <= now);
+    return due || nextAt === null ? { due } : { due, nextAt };
   }
 
   /** Within a write unit. */

@@ -18,7 +18,7 @@ export class SqliteControl implements ControlStore {
     this.#put = `INSERT INTO ${t.control} (mark, value, expires_at) VALUES (?, ?, ?)
       ON CONFLICT (mark) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`;
     this.#drop = `DELETE FROM ${t.control} WHERE mark = ?`;
-    this.#find = `SELECT value FROM ${t.control} WHERE mark = ? AND (expires_at IS NULL OR expires_at > ?)`;
+    this.#find = `SELECT mark, value FROM ${t.control} WHERE (expires_at IS NULL OR expires_at > ?)`;
   }
 
   async pause(target: PauseTarget, ttlMs?: number): Promise<void> {
@@ -35,13 +35,15 @@ export class SqliteControl implements ControlStore {
 
   read(connection: string, queues: readonly string[]): Promise<ControlMarks> {
     return this.file.read((session) => {
-      const now = this.clock.now();
-      const valueOf = (mark: string): string | undefined => session.first<[string]>(this.#find, [mark, now])?.[0];
-      const restart = valueOf(RESTART);
+      const own = queues.map((queue) => markOf({ connection, queue }));
+      const asked = [RESTART, PAUSED_ALL, ...own];
+      const found = `${this.#find} AND mark IN (${asked.map(() => '?').join(', ')})`;
+      const marks = new Map(session.all<[string, string]>(found, [this.clock.now(), ...asked]));
+      const restart = marks.get(RESTART);
       return {
         ...(restart === undefined ? {} : { restart }),
-        allPaused: valueOf(PAUSED_ALL) !== undefined,
-        paused: queues.filter((queue) => valueOf(markOf({ connection, queue })) !== undefined),
+        allPaused: marks.has(PAUSED_ALL),
+        paused: queues.filter((_, at) => marks.has(own[at]!)),
       };
     }, this.patience);
   }

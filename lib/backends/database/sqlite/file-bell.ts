@@ -35,6 +35,7 @@ export class FileBell {
   #watcher: FSWatcher | undefined;
   #listeners = 0;
   #holders = 0;
+  #rings = 0;
   #linger: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #missed = false;
@@ -57,7 +58,18 @@ export class FileBell {
     this.forget();
   }
 
+  /** Whatever is written to the file rings now, by whomever. */
+  get hears(): boolean {
+    return this.#watcher !== undefined;
+  }
+
+  /** How often it has rung. */
+  get rings(): number {
+    return this.#rings;
+  }
+
   ring(): void {
+    this.#rings++;
     this.doorbell.ring();
   }
 
@@ -101,7 +113,7 @@ export class FileBell {
       this.#missed = true;
       return;
     }
-    this.doorbell.ring();
+    this.ring();
     this.#missed = false;
     this.#quiet = setTimeout(() => {
       this.#quiet = undefined;

@@ -4,9 +4,9 @@ import { DispatchTimeoutError, StoreFullError } from '../../../contracts/store-e
 import { chunks } from '../../../support/chunks.js';
 import { Gatherer } from '../../../support/gatherer.js';
 import { StoreBusyError } from '../store-state-errors.js';
-import type { PushRows } from './push.js';
+import { NotAsOne, type PushRows } from './push.js';
 import { isFull } from './sqlite-fault.js';
-import type { SqliteFile } from './sqlite-file.js';
+import type { Patience, SqliteFile } from './sqlite-file.js';
 
 /** What to do about a file that stays locked. */
 const HELD =
@@ -78,14 +78,18 @@ export class PushDesk {
     });
   }
 
-  #storeSome(entries: readonly PushEntry[], giveUpAt: number): Promise<readonly PushResult[]> {
-    return this.file.write(
-      (session) => {
-        const now = this.context.clock.now();
-        return entries.map((entry) => this.rows.store(session, entry, now));
-      },
-      { ms: Math.max(1, giveUpAt - performance.now()), join: true },
-    );
+  async #storeSome(entries: readonly PushEntry[], giveUpAt: number): Promise<readonly PushResult[]> {
+    const patience = (): Patience => ({ ms: Math.max(1, giveUpAt - performance.now()), join: true });
+    const now = (): number => this.context.clock.now();
+    try {
+      return await this.file.write((session) => this.rows.storeAll(session, entries, now()), patience());
+    } catch (error) {
+      if (!(error instanceof NotAsOne)) throw error;
+    }
+    return this.file.write((session) => {
+      const at = now();
+      return entries.map((entry) => this.rows.store(session, entry, at));
+    }, patience());
   }
 
   #named(error: unknown): unknown {

@@ -1,8 +1,12 @@
 import type { Settlement, SettleResult } from '../../../contracts/queue-driver.js';
 import type { Tables } from '../table-names.js';
 import type { EffectRows } from './effects.js';
+import { NotAsOne } from './push.js';
 import type { Session } from './session.js';
 import { isRowFault } from './sqlite-fault.js';
+
+/** Acks of one DELETE. */
+const ACKS = 32;
 
 /** How long the holder of a removed job is told so. */
 const CANCELLED_FOR_MS = 86_400_000;
@@ -11,6 +15,8 @@ const CANCELLED_FOR_MS = 86_400_000;
  * that ran out unnoticed is still its holder's, so that a job that blocked its only worker for longer is not run twice. */
 export class SettleRows {
   readonly #ack: string;
+  readonly #ackMany: string;
+  readonly #marks: string[] = [];
   readonly #release: string;
   readonly #releaseWithMemo: string;
   readonly #renew: string;
@@ -23,12 +29,47 @@ export class SettleRows {
   ) {
     const held = 'WHERE id = ? AND token = ?';
     const free = 'leased_until = NULL, token = NULL, available_at = ?, attempts = max(0, attempts - ?)';
+    this.#ackMany = `DELETE FROM ${t.jobs} WHERE`;
     this.#ack = `DELETE FROM ${t.jobs} ${held}`;
     this.#release = `UPDATE ${t.jobs} SET ${free} ${held}`;
     this.#releaseWithMemo = `UPDATE ${t.jobs} SET ${free}, memo = nullif(?, '') ${held}`;
     this.#renew = `UPDATE ${t.jobs} SET leased_until = ? ${held}`;
     this.#wasCancelled = `SELECT 1 FROM ${t.cancelled} WHERE token = ?`;
     this.#cancel = `INSERT INTO ${t.cancelled} (token, expires_at) VALUES (?, ?) ON CONFLICT (token) DO NOTHING`;
+  }
+
+  /**
+   * The same for many, in the order given.
+   *
+   * @throws NotAsOne when it must be done one by one in another write unit: not every reservation was held any more
+   */
+  settleAll(session: Session, settlements: readonly Settlement[], now: number): SettleResult[] {
+    const results: SettleResult[] = [];
+    for (let at = 0; at < settlements.length;) {
+      let end = at;
+      while (end < settlements.length && end - at < ACKS && isPlainAck(settlements[end]!)) end++;
+      if (end - at < 2) {
+        results.push(this.settle(session, settlements[at++]!, now));
+        continue;
+      }
+      this.#ackAsOne(session, settlements.slice(at, end));
+      for (; at < end; at++) results.push(OK);
+    }
+    return results;
+  }
+
+  /** A token is of one reservation of one job, so it does not matter which id it stands beside. */
+  #ackAsOne(session: Session, settlements: readonly Settlement[]): void {
+    const { length } = settlements;
+    const marks = (this.#marks[length] ??= Array(length).fill('?').join(', '));
+    const params = [...settlements.map(({ job }) => job.id), ...settlements.map(({ job }) => job.token)];
+    let changes: number;
+    try {
+      changes = session.run(`${this.#ackMany} id IN (${marks}) AND token IN (${marks})`, params);
+    } catch (error) {
+      throw isRowFault(error) ? new NotAsOne() : error;
+    }
+    if (changes !== length) throw new NotAsOne();
   }
 
   settle(session: Session, settlement: Settlement, now: number): SettleResult {
@@ -70,10 +111,16 @@ export class SettleRows {
   }
 
   #answer(session: Session, token: string, changes: number): SettleResult {
-    if (changes > 0) return { ok: true };
+    if (changes > 0) return OK;
     const cancelled = session.first(this.#wasCancelled, [token]) !== undefined;
     return { ok: false, reason: cancelled ? 'cancelled' : 'lease-lost' };
   }
+}
+
+const OK: SettleResult = Object.freeze({ ok: true });
+
+function isPlainAck({ kind, effects }: Settlement): boolean {
+  return kind === 'ack' && effects === undefined;
 }
 
 function rowError(error: unknown): SettleResult {

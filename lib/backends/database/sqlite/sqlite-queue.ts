@@ -20,7 +20,7 @@ import type { SqliteClear } from './clear.js';
 import { bellOf, type FileBell } from './file-bell.js';
 import type { SqliteInspection } from './inspect.js';
 import { PushDesk } from './push-desk.js';
-import type { PushRows } from './push.js';
+import { NotAsOne, type PushRows } from './push.js';
 import type { Session } from './session.js';
 import type { SettleRows } from './settle.js';
 import type { SizeRows } from './size.js';
@@ -32,6 +32,12 @@ import type { SqliteTransactions } from './within.js';
 const SETTLE_MS = 5_000;
 /** A reserve that does not wait still lets a writer finish: an empty answer would mean that the queue is empty. */
 const SHORTEST_RESERVE_MS = 1_000;
+/** A busy worker looks for leases that ran out so often at most; what finds no jobs looks always. */
+const SWEEP_EVERY_MS = 50;
+/** Pauses between the looks of an idle worker: where it hears of pushes by the file, looking is for what was missed. */
+const LONGEST_POLL_MS = { deaf: 1_000, hearing: 3_000 };
+
+type SettleAll = (session: Session, now: number) => readonly SettleResult[];
 
 interface Parts {
   readonly file: SqliteFile;
@@ -64,7 +70,7 @@ export class SqliteQueue implements QueueDriver {
     this.clearing = parts.clearing;
     this.inspection = parts.inspection;
     this.transactions = parts.transactions;
-    this.#poll = new IdlePoll(context.clock);
+    this.#poll = new IdlePoll(context.clock, LONGEST_POLL_MS);
     this.#desk = new PushDesk(parts.file, parts.pushes, context, () => this.#ring());
   }
 
@@ -79,11 +85,19 @@ export class SqliteQueue implements QueueDriver {
     const sweepMs = sweepEveryMs(request.leaseMs);
     let listening: ReturnType<FileBell['listen']> | undefined;
     let nextAt = Infinity;
+    let rings = -1;
+    let lookedAt = -Infinity;
+    let pauseMs = 0;
     try {
       await this.parts.file.ready(patience);
       const bell = this.#openBell();
       const jobs = await takeOrWait({
         take: async () => {
+          // The end of the wait, and nothing was to be heard: the next call looks at once.
+          const quiet = bell.hears && bell.rings === rings && clock.elapsed() - lookedAt < pauseMs;
+          if (quiet && !request.signal.aborted) return [];
+          rings = bell.rings;
+          lookedAt = clock.elapsed();
           let outlook = await this.#look(request, patience);
           if (!outlook.due && request.waitMs > 0) {
             // Put up again where the WAL was made anew meanwhile.
@@ -96,7 +110,7 @@ export class SqliteQueue implements QueueDriver {
           return outlook.due ? await this.#claim(request, patience) : [];
         },
         bell: bell.doorbell,
-        pollMs: () => Math.min(this.#poll.ms(), sweepMs, nextAt - clock.now()),
+        pollMs: () => (pauseMs = Math.min(this.#poll.ms(bell.hears), sweepMs, nextAt - clock.now())),
         waitMs: request.waitMs,
         signal: request.signal,
         clock,
@@ -116,9 +130,7 @@ export class SqliteQueue implements QueueDriver {
   async settle(settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
     if (settlements.length === 0) return [];
     try {
-      const settled = await this.#write((session, now) => this.#settleAll(session, settlements, now), {
-        ms: SETTLE_MS,
-      });
+      const settled = await this.#settling(settlements, (session, now, settleAll) => settleAll(session, now));
       if (settlements.some(makesWork)) this.#ring();
       return settled;
     } catch (error) {
@@ -129,13 +141,10 @@ export class SqliteQueue implements QueueDriver {
   readonly exchange: ExchangeAbility = async (settlements, request) => {
     if (settlements.length === 0) return { settled: [], jobs: await this.reserve({ ...request, waitMs: 0 }) };
     try {
-      const traded = await this.#write(
-        (session, now) => {
-          const settled = this.#settleAll(session, settlements, now);
-          return { settled, jobs: request.signal.aborted ? [] : this.#take(session, request, now) };
-        },
-        { ms: SETTLE_MS },
-      );
+      const traded = await this.#settling(settlements, (session, now, settleAll) => {
+        const settled = settleAll(session, now);
+        return { settled, jobs: request.signal.aborted ? [] : this.#take(session, request, now, SWEEP_EVERY_MS) };
+      });
       if (traded.jobs.length > 0) this.#poll.found();
       if (settlements.some(makesWork)) this.#ring();
       return traded;
@@ -178,8 +187,7 @@ export class SqliteQueue implements QueueDriver {
   /** A look takes no lock, so an idle worker never writes. */
   #look({ queues }: ReserveRequest, patience: Patience): Promise<Outlook> {
     return this.parts.file.read((session) => {
-      const now = this.context.clock.now();
-      return this.parts.sweep.needed(session, now) ? { due: true } : this.parts.claims.look(session, queues, now);
+      return this.parts.claims.look(session, queues, this.context.clock.now());
     }, patience);
   }
 
@@ -187,14 +195,27 @@ export class SqliteQueue implements QueueDriver {
     return this.#write((session, now) => this.#take(session, request, now), patience);
   }
 
-  #take(session: Session, request: ReserveRequest, now: number): readonly ReservedJob[] {
-    this.parts.sweep.run(session, now);
+  #take(session: Session, request: ReserveRequest, now: number, sweepEveryMs = 0): readonly ReservedJob[] {
+    this.parts.sweep.run(session, now, sweepEveryMs);
     if (request.limit < 1) return [];
     return this.parts.claims.take(session, request.queues, request.limit, request.leaseMs, now);
   }
 
-  #settleAll(session: Session, settlements: readonly Settlement[], now: number): readonly SettleResult[] {
-    return settlements.map((settlement) => this.parts.settles.settle(session, settlement, now));
+  /** All acks by one statement, if it comes out; else, in another go, one by one. */
+  async #settling<T>(
+    settlements: readonly Settlement[],
+    unit: (session: Session, now: number, settleAll: SettleAll) => T,
+  ): Promise<T> {
+    const { settles } = this.parts;
+    const patience = { ms: SETTLE_MS };
+    try {
+      const asOne: SettleAll = (session, now) => settles.settleAll(session, settlements, now);
+      return await this.#write((session, now) => unit(session, now, asOne), patience);
+    } catch (error) {
+      if (!(error instanceof NotAsOne)) throw error;
+    }
+    const oneByOne: SettleAll = (session, now) => settlements.map((one) => settles.settle(session, one, now));
+    return this.#write((session, now) => unit(session, now, oneByOne), patience);
   }
 
   #write<T>(unit: (session: Session, now: number) => T, patience: Patience): Promise<T> {

@@ -12,6 +12,7 @@ export class Sweep {
   readonly #free: string;
   readonly #tidy: readonly string[];
   #tidiedAt = -Infinity;
+  #lookedAt = -Infinity;
 
   constructor({ quoted: t }: Tables) {
     this.#anyExpired = `SELECT 1 FROM ${t.jobs} WHERE leased_until IS NOT NULL AND leased_until <= ? LIMIT 1`;
@@ -26,14 +27,12 @@ export class Sweep {
     ];
   }
 
-  /** A look, no write. */
-  needed(session: Session, now: number): boolean {
-    return session.first(this.#anyExpired, [now]) !== undefined;
-  }
-
-  /** Within a write unit: the token is dropped, a stall counted, and the row free again with its old time. */
-  run(session: Session, now: number): void {
-    if (this.needed(session, now)) session.run(this.#free, [now]);
+  /** Within a write unit: the token is dropped, a stall counted, and the row free again with its old time. `everyMs`: no more often. */
+  run(session: Session, now: number, everyMs = 0): void {
+    if (everyMs === 0 || Math.abs(now - this.#lookedAt) >= everyMs) {
+      this.#lookedAt = now;
+      if (session.first(this.#anyExpired, [now]) !== undefined) session.run(this.#free, [now]);
+    }
     if (now - this.#tidiedAt < TIDY_EVERY_MS) return;
     this.#tidiedAt = now;
     for (const statement of this.#tidy) session.run(statement, [now]);

@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Gauges } from '../../fixtures/processes/gauges.js';
+import { rawSql } from '../../support/raw-sql.js';
+import type { SqlServer } from '../../support/servers.mjs';
+import { privateServer, START_LIMIT_MS } from '../../support/shared-servers.js';
+import { Site, SITE_STORES, type Child, type SiteStore } from './site.js';
+
+/** Looks become seldom with the time that nothing is to do. */
+const SETTLE_MS = 12_000;
+const WATCHED_MS = 15_000;
+/** Once a minute what has expired is looked for in five tables: seldom in the time that is watched, and never twice. */
+const SWEEP = 5;
+
+const GONE_MS = 3_000;
+const OUTAGE_MS = 20_000;
+const SERVERS = SITE_STORES.filter((store) => store !== 'sqlite');
+
+interface Spent {
+  readonly seconds: number;
+  /** Of one CPU. */
+  readonly cpu: number;
+  readonly heapMb: number;
+  readonly resources: number;
+}
+
+interface Watched {
+  readonly idle: Spent;
+  /** From here on: of a server. */
+  readonly queries?: number;
+  readonly outage?: Spent;
+  readonly said?: string;
+  readonly backMs?: number;
+  readonly code?: number | null;
+}
+
+interface Book {
+  /** How many statements it was asked so far. */
+  read(): Promise<number>;
+  close(): Promise<void>;
+}
+
+const watched = new Map<SiteStore, Watched>();
+const over: (() => Promise<void>)[] = [];
+
+// All stores at the same time: it is the waiting that takes long.
+beforeAll(async () => {
+  await Promise.all(SITE_STORES.map((store) => watch(store)));
+}, 2 * START_LIMIT_MS);
+afterAll(async () => {
+  for (const end of over) await end();
+}, START_LIMIT_MS);
+
+describe('an idle worker', () => {
+  it.each(SITE_STORES)('on %s uses less than 2 %% of a CPU', (store) => {
+    expect(watched.get(store)!.idle.cpu).toBeLessThan(0.02);
+  });
+
+  it.each(SERVERS)('asks %s once a second at most', (store) => {
+    const { idle, queries } = watched.get(store)!;
+    expect(queries).toBeGreaterThan(0);
+    expect(queries).toBeLessThanOrEqual(Math.ceil(idle.seconds) + SWEEP);
+  });
+});
+
+describe('a worker whose server has gone', () => {
+  it.each(SERVERS)('uses next to nothing, and no more memory with time: %s', (store) => {
+    const { outage } = watched.get(store)!;
+    expect(outage!.cpu).toBeLessThan(0.03);
+    expect(outage!.heapMb).toBeLessThan(2);
+    expect(outage!.resources).toBeLessThanOrEqual(3);
+  });
+
+  it.each(SERVERS)('says the same thing once: %s', (store) => {
+    const { said } = watched.get(store)!;
+    const texts = said!
+      .split('\n')
+      .flatMap((line) => (line.includes('WARN') ? [line.slice(line.indexOf('WARN'))] : []));
+    expect(texts.length).toBeGreaterThan(0);
+    expect(texts.length).toBeLessThanOrEqual(8);
+    expect(texts).toEqual([...new Set(texts)]);
+    expect(said).not.toMatch(/unhandled|uncaught|no job owns/i);
+    expect(said).not.toContain(' ERROR ');
+  });
+
+  it.each(SERVERS)('is back at work within five seconds, and ends as ever: %s', (store) => {
+    const { backMs, code } = watched.get(store)!;
+    expect(backMs).toBeLessThan(5_000);
+    expect(code).toBe(0);
+  });
+});
+
+async function watch(store: SiteStore): Promise<void> {
+  const server = store === 'sqlite' ? undefined : await privateServer(store, settingsOf(store));
+  const site = server ? await Site.on(server) : await Site.open();
+  over.push(async () => {
+    await site.close();
+    await server?.close();
+  });
+  const worker = site.start('worker', 'idle', [], { node: ['--expose-gc'] });
+  await site.working('idle', worker);
+  const book = server && (await openBook(server));
+  await sleep(SETTLE_MS);
+  const asked = await book?.read();
+  const idle = await spent(site, worker, WATCHED_MS);
+  const queries = book && (await book.read()) - asked!;
+  await book?.close();
+  if (!server) return void watched.set(store, { idle });
+
+  const producer = await site.producer();
+  await server.stop();
+  await sleep(GONE_MS);
+  const outage = await spent(site, worker, OUTAGE_MS);
+  const said = worker.err;
+  await server.start();
+  const upAt = Date.now();
+  const [id] = await producer.dispatch(['Tick']);
+  const backMs = (await site.seen('start', id!)).at - upAt;
+  const { code } = await worker.end('SIGTERM');
+  watched.set(store, { idle, queries: queries!, outage, said, backMs, code });
+}
+
+/** What a worker uses in so long, by its own gauges. */
+async function spent(site: Site, worker: Child, ms: number): Promise<Spent> {
+  const before = await gauge(site, worker);
+  await sleep(ms);
+  const after = await gauge(site, worker);
+  const passed = after.at - before.at;
+  return {
+    seconds: passed / 1_000,
+    cpu: (after.info.cpuMs - before.info.cpuMs) / passed,
+    heapMb: (after.info.heap - before.info.heap) / 1_048_576,
+    resources: after.info.resources - before.info.resources,
+  };
+}
+
+async function gauge(site: Site, worker: Child) {
+  const before = site.lines('gauge').length;
+  worker.kill('SIGIO');
+  await site.until('a gauge', () => site.lines('gauge').length > before);
+  const { at, info } = site.lines('gauge').at(-1)!;
+  return { at, info: info as Gauges };
+}
+
+function settingsOf(store: SiteStore) {
+  // The statistics of a database come seconds late; its log does not.
+  return store === 'postgres' ? { settings: { log_statement: 'all', log_line_prefix: '%a: ' } } : {};
+}
+
+/** By the server's own account, without what the reading adds to it. */
+async function openBook(server: SqlServer): Promise<Book> {
+  if (server.kind === 'postgres') {
+    const read = (): number => server.log().match(/^nestjs-queue [^:]*: LOG: +(?:execute|statement)/gm)?.length ?? 0;
+    return { read: () => Promise.resolve(read()), close: () => Promise.resolve() };
+  }
+  const raw = await rawSql(server.kind, server.url);
+  let reads = 0;
+  return {
+    async read() {
+      const [row] = await raw.sql<{ count: string }>(
+        `SELECT VARIABLE_VALUE AS count FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'QUESTIONS'`,
+      );
+      reads += 1;
+      return Number(row!.count) - reads;
+    },
+    close: () => raw.close(),
+  };
+}
