@@ -29,14 +29,12 @@ export class Drain {
     private readonly forced: AbortController,
     private readonly graceMs: number,
     private readonly clock: Clock,
-    /** How long ago the worker was told to end: its grace began then. */
-    private readonly passedMs = 0,
   ) {}
 
-  /** Starts the clock, once. */
-  hurry(): void {
+  /** Starts the clock, once. @param passedMs how long ago the worker was told to end: its grace began then */
+  hurry(passedMs = 0): void {
     if (this.#timers.length > 0) return;
-    const { clock, slots, forced, passedMs } = this;
+    const { clock, slots, forced } = this;
     const margin = Math.min(ABORT_MARGIN_MS, this.graceMs / 4);
     const graceMs = this.graceMs - passedMs;
     const after = (ms: number, act: () => void): (() => void) => clock.after(Math.max(0, ms), act);

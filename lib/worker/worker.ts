@@ -29,7 +29,7 @@ const LONGEST_NAP_MS = 3_000;
  */
 export class Worker {
   #state: 'starting' | 'running' | 'paused' | 'stopping' | 'stopped' = 'starting';
-  #interrupted = false;
+  /** When it was told to stop, by `Clock.elapsed()`. */
   #toldAt: number | undefined;
   #signalPaused = false;
   #stuck = false;
@@ -72,7 +72,6 @@ export class Worker {
 
   /** Claims nothing more and ends when its jobs have, at the latest after `grace`. */
   stop(): void {
-    this.#interrupted = true;
     this.#toldAt ??= this.services.clock.elapsed();
     this.#slots?.hold();
     this.#wake();
@@ -127,8 +126,8 @@ export class Worker {
   /** False when told to stop first. */
   async #begin(): Promise<boolean> {
     const { services, options } = this;
-    const { clock, connection, hub } = services;
-    const control = await reachStore(services, this.#alarm, () => this.#interrupted);
+    const { clock, connection, hub, report } = services;
+    const control = await reachStore(services, this.#alarm, () => this.#toldAt !== undefined);
     if (control === 'stopped') return false;
     const [driver, backend] = await Promise.all([connection.queue(), connection.backend()]);
     this.#parts = workerParts(driver, backend, services, options, {
@@ -138,8 +137,7 @@ export class Worker {
     });
     ({ slots: this.#slots, settler: this.#settler, intake: this.#intake } = this.#parts);
     const { queues, sleepMs } = options;
-    const wake = (): void => this.#wake();
-    this.#control = new ControlWatch(control, connection.name, queues, sleepMs, clock, hub, services.report, wake);
+    this.#control = new ControlWatch(control, connection.name, queues, sleepMs, clock, hub, report, this.#wake);
     hub.emit(new WorkerStarting(connection.name, this.queueList, options.given));
     this.#settler.taking = true;
     this.#state = 'running';
@@ -170,7 +168,7 @@ export class Worker {
       }
       this.#state = 'running';
       const { jobs, waited } = await this.#ask(room);
-      if (this.#interrupted && jobs.length > 0) {
+      if (this.#toldAt !== undefined && jobs.length > 0) {
         this.#giveBack(jobs);
       } else {
         this.#tally.taken += jobs.length;
@@ -235,7 +233,7 @@ export class Worker {
     return stopReason(
       {
         lostConnection: this.#lostConnection,
-        interrupted: this.#interrupted,
+        interrupted: this.#toldAt !== undefined,
         stuck: this.#stuck,
         residentMb,
         restarted: this.#control.restarted,
@@ -268,10 +266,9 @@ export class Worker {
     this.#settler.taking = false;
     this.#giveBack(this.#slots.takeWaiting());
     const { clock } = this.services;
-    const { graceMs } = this.options;
-    const passedMs = this.#toldAt === undefined ? 0 : clock.elapsed() - this.#toldAt;
-    this.#drain = new Drain(this.#slots, this.#settler, this.#alarm, this.#forced, graceMs, clock, passedMs);
-    if (this.#interrupted || reason === 'lost_connection') this.#drain.hurry();
+    this.#drain = new Drain(this.#slots, this.#settler, this.#alarm, this.#forced, this.options.graceMs, clock);
+    const passedMs = clock.elapsed() - (this.#toldAt ?? clock.elapsed());
+    if (this.#toldAt !== undefined || reason === 'lost_connection') this.#drain.hurry(passedMs);
     await this.#drain.run();
   }
 
@@ -296,8 +293,8 @@ export class Worker {
     this.#settler.taking = true;
   }
 
-  #wake(): void {
+  readonly #wake = (): void => {
     this.#alarm.tell();
     this.#intake?.interrupt();
-  }
+  };
 }

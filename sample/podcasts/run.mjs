@@ -113,7 +113,10 @@ async function summary(web, dataDir) {
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((file) => /\.(wav|svg|xml)$/.test(file))
     .map((file) => [relative(dataDir, file), `${Math.ceil(statSync(file).size / 1024)} KB`]);
-  table(['file', 'size'], rows.toSorted());
+  table(
+    ['file', 'size'],
+    rows.toSorted(([a], [b]) => a.localeCompare(b)),
+  );
 
   const stillFailed = (await get(web, '/failed')).length;
   const tries = [...jobs.values()].reduce((sum, job) => sum + job.tries, 0);

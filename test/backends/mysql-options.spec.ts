@@ -55,6 +55,8 @@ describe('options of an own pool on mysql', () => {
         enableKeepAlive: true,
         keepAliveInitialDelay: 10_000,
         maxPreparedStatements: 256,
+        maxIdle: 1,
+        idleTimeout: 1_000,
         connectAttributes: { program_name: 'nestjs-queue default 1' },
       },
     });
