@@ -9,7 +9,7 @@ import type { StoreAccess } from './store-access.js';
 
 /** A settlement may take so long; then it is answered with `error`, and can be handed in again. */
 const SETTLE_MS = 5_000;
-/** A settlement whose answer was lost may have taken effect: found gone within this time, it has. */
+/** A settlement whose answer was lost may have taken effect: where it is found gone within this time, it is looked whether it has. */
 const UNCERTAIN_MS = 10_000;
 
 /** Hands in settlements: those without effects in one statement or transaction, those with effects in one transaction with them. */
@@ -50,7 +50,7 @@ export class ServerSettle {
     });
   }
 
-  /** Where the answer of an earlier try was lost, "gone" means that it was ours. */
+  /** Where the answer of an earlier try was lost, "gone" may mean that it was ours. */
   async #certain<T extends { readonly settled: readonly SettleResult[] }>(
     settlements: readonly Settlement[],
     work: (link: OwnLink) => Promise<T>,
@@ -86,8 +86,13 @@ export class ServerSettle {
   /** An acked job is gone, a released one is free: one that another worker has was not ended by us. */
   async #wasOurs(kind: Settlement['kind'], id: string): Promise<boolean> {
     const { access, lane, statements } = this.parts;
-    const job = await access.use(lane, (link) => statements.find(link, id), { ms: SETTLE_MS, lost: 'repeat' });
-    return kind === 'ack' ? job === undefined : job !== undefined && job.state !== 'reserved';
+    try {
+      const job = await access.use(lane, (link) => statements.find(link, id), { ms: SETTLE_MS, lost: 'repeat' });
+      return kind === 'ack' ? job === undefined : job !== undefined && job.state !== 'reserved';
+    } catch {
+      // Most likely it was. What else the same trip brought, jobs that it took, must not be lost over this question.
+      return true;
+    }
   }
 
   /** By batch, then by lock: two transactions that meet the same rows meet them in the same order, and do not wait crosswise. */
