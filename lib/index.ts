@@ -76,7 +76,7 @@ export {
 } from './contracts/store-errors.js';
 export { SchemaError } from './backends/database/schema-error.js';
 export { BulkDispatchError } from './bus/dispatcher.js';
-export { StoreBusyError, StoreClosedError, StoreUnusableError } from './backends/database/store-state-errors.js';
+export { StoreBusyError, StoreClosedError, StoreUnusableError } from './backends/store-state-errors.js';
 export { ConnectionsClosedError } from './connections/connection-manager.js';
 export { FailedHookTimeoutError } from './completion/run-failed-hook.js';
 export { InjectionError } from './nest/dependencies.js';

@@ -2,7 +2,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SchemaError } from '../../lib/backends/database/schema-error.js';
-import { StoreUnusableError } from '../../lib/backends/database/store-state-errors.js';
+import { StoreUnusableError } from '../../lib/backends/store-state-errors.js';
 import { job, jobs, request, SqliteFiles } from './sqlite-harness.js';
 
 const files = new SqliteFiles();

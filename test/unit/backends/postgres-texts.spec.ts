@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { readBody, storedBody } from '../../../lib/backends/database/postgres/body-text.js';
+import { readBody, storedBody } from '../../../lib/backends/body-text.js';
 import { ownOptions } from '../../../lib/backends/database/postgres/own-options.js';
 import { joinedText, textArray, wholeMs } from '../../../lib/backends/database/postgres/parameters.js';
 import { postgresFaults } from '../../../lib/backends/database/postgres/postgres-faults.js';

@@ -3,7 +3,7 @@ import type { ReservedJob } from '../../../contracts/queue-driver.js';
 import type { Claimed, ClaimRequest } from '../server/dialect.js';
 import { atomically, type Link, type Statement } from '../server/link.js';
 import { LIST, SizedStatement } from '../server/sized-statement.js';
-import { idOf, readable, storable } from '../server/stored-text.js';
+import { idOf, readable, storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { statementOf } from '../server/flavour.js';
 import { listOf, mysqlFlavour, NOW } from './mysql-flavour.js';

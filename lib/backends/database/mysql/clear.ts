@@ -1,7 +1,7 @@
 import { chunks } from '../../../support/chunks.js';
 import { atomically, type Link, type Statement } from '../server/link.js';
 import { LIST, SizedStatement } from '../server/sized-statement.js';
-import { storable } from '../server/stored-text.js';
+import { storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { LocksOfJobs } from './locks-of-jobs.js';
 import { statementOf } from '../server/flavour.js';

@@ -1,6 +1,6 @@
 import type { JobState, StoredJob } from '../../../contracts/queue-driver.js';
 import { atomically, type Cell, type Link, type Statement } from '../server/link.js';
-import { idKey, idOf, readable, storable } from '../server/stored-text.js';
+import { idKey, idOf, readable, storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { LocksOfJobs } from './locks-of-jobs.js';
 import { statementOf } from '../server/flavour.js';

@@ -1,5 +1,5 @@
 import type { Link, Statement } from '../server/link.js';
-import { storable } from '../server/stored-text.js';
+import { storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { statementOf } from '../server/flavour.js';
 import { NOW } from './mysql-flavour.js';

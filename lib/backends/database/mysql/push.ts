@@ -2,7 +2,7 @@ import type { PushEntry } from '../../../contracts/queue-driver.js';
 import type { Link, Statement } from '../server/link.js';
 import { LIST, rowsOf, SizedStatement } from '../server/sized-statement.js';
 import { chunks } from '../../../support/chunks.js';
-import { idKey, indexable, storable } from '../server/stored-text.js';
+import { idKey, indexable, storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { isDuplicate } from './mysql-faults.js';
 import { statementOf } from '../server/flavour.js';

@@ -3,7 +3,7 @@ import type { Settlement, SettleResult } from '../../../contracts/queue-driver.j
 import { chunks } from '../../../support/chunks.js';
 import { atomically, LostLinkError, type Link, type Param, type Statement } from '../server/link.js';
 import { LIST, SizedStatement } from '../server/sized-statement.js';
-import { idKey, storable } from '../server/stored-text.js';
+import { idKey, storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { mysqlFaults } from './mysql-faults.js';
 import { statementOf } from '../server/flavour.js';

@@ -2,7 +2,7 @@ import type { QueueSize } from '../../../contracts/queue-driver.js';
 import { chunks } from '../../../support/chunks.js';
 import type { Link } from '../server/link.js';
 import { LIST, SizedStatement } from '../server/sized-statement.js';
-import { storable } from '../server/stored-text.js';
+import { storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { listOf, mysqlFlavour, NOW } from './mysql-flavour.js';
 import { CLAIM_INDEX } from './schema.js';

@@ -1,6 +1,6 @@
 import type { BellServices } from '../server/dialect.js';
 import { statementOf } from '../server/flavour.js';
-import { storable } from '../server/stored-text.js';
+import { storable } from '../../stored-text.js';
 import { textArray } from './parameters.js';
 
 /** A queue is told of so often at most: under load a worker finds work without being told. */

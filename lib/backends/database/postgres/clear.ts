@@ -1,6 +1,6 @@
 import { statementOf } from '../server/flavour.js';
 import type { Link, Statement } from '../server/link.js';
-import { storable } from '../server/stored-text.js';
+import { storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 
 export class ClearStatements {

@@ -1,9 +1,9 @@
 import type { JobState, StoredJob } from '../../../contracts/queue-driver.js';
 import { statementOf } from '../server/flavour.js';
 import type { Link, Statement } from '../server/link.js';
-import { idKey, idOf, readable, storable } from '../server/stored-text.js';
+import { idKey, idOf, readable, storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
-import { readBody } from './body-text.js';
+import { readBody } from '../../body-text.js';
 import { NOW } from './postgres-flavour.js';
 
 /** How long the holder of a removed job is told so. */

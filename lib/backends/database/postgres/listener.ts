@@ -3,7 +3,7 @@ import { deferred } from '../../../support/deferred.js';
 import type { BellServices } from '../server/dialect.js';
 import { statementOf } from '../server/flavour.js';
 import type { OwnLink } from '../server/link.js';
-import { readable } from '../server/stored-text.js';
+import { readable } from '../../stored-text.js';
 import { PostgresLink } from './postgres-link.js';
 
 /** A worker that has work comes back to its wait soon: the connection is kept so long without anybody waiting. */

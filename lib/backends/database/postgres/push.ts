@@ -2,9 +2,9 @@ import type { PushEntry } from '../../../contracts/queue-driver.js';
 import { InvalidOptionError } from '../../../support/queue-error.js';
 import { statementOf } from '../server/flavour.js';
 import type { Link, Param, Statement } from '../server/link.js';
-import { idKey, indexable, storable } from '../server/stored-text.js';
+import { idKey, indexable, storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
-import { storedBody } from './body-text.js';
+import { storedBody } from '../../body-text.js';
 import { joinedText, plainArray, splitText, textArray, wholeMs } from './parameters.js';
 import { NOW } from './postgres-flavour.js';
 

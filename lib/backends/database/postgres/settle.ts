@@ -2,7 +2,7 @@ import type { WatchedJob } from '../../../contracts/backend.js';
 import type { SettleResult } from '../../../contracts/queue-driver.js';
 import { statementOf } from '../server/flavour.js';
 import type { Link, Param, Statement } from '../server/link.js';
-import { idKey, storable } from '../server/stored-text.js';
+import { idKey, storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { joinedText, plainArray, splitText, textArray, wholeMs } from './parameters.js';
 import { NOW } from './postgres-flavour.js';

@@ -1,7 +1,7 @@
 import type { QueueSize } from '../../../contracts/queue-driver.js';
 import { statementOf } from '../server/flavour.js';
 import type { Link, Statement } from '../server/link.js';
-import { storable } from '../server/stored-text.js';
+import { storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
 import { textArray } from './parameters.js';
 import { NOW } from './postgres-flavour.js';

@@ -7,7 +7,7 @@ import type { Flavour } from './flavour.js';
 import type { Cell, Link, Statement } from './link.js';
 import { MemberRows } from './member-rows.js';
 import { LIST, SizedStatement } from './sized-statement.js';
-import { idKey, idOf, readable, storable } from './stored-text.js';
+import { idKey, idOf, readable, storable } from '../../stored-text.js';
 
 /** A batch and the server's time. */
 export interface TimedBatch {

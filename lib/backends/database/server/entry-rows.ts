@@ -1,5 +1,5 @@
 import type { PushEntry, PushResult } from '../../../contracts/queue-driver.js';
-import { entryFault } from '../entry-fault.js';
+import { entryFault } from '../../entry-fault.js';
 import type { QueueStatements } from './dialect.js';
 import type { Faults } from './faults.js';
 import { LostLinkError, nested, type Link } from './link.js';

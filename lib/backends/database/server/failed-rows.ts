@@ -3,7 +3,7 @@ import type { Tables } from '../table-names.js';
 import type { Flavour } from './flavour.js';
 import type { Cell, Link } from './link.js';
 import { rowsOf, SizedStatement } from './sized-statement.js';
-import { idKey, idOf, readable, storable } from './stored-text.js';
+import { idKey, idOf, readable, storable } from '../../stored-text.js';
 
 /** In the order of `FoundFailed`, behind the sequence. */
 export const FAILED_COLUMNS =

@@ -1,4 +1,4 @@
-import { StoreClosedError } from '../store-state-errors.js';
+import { StoreClosedError } from '../../store-state-errors.js';
 import type { OwnLink } from './link.js';
 
 /** A link nobody has used for so long is given back. */

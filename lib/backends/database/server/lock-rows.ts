@@ -4,7 +4,7 @@ import type { Tables } from '../table-names.js';
 import type { Flavour } from './flavour.js';
 import type { Link, Statement } from './link.js';
 import { LIST, SizedStatement } from './sized-statement.js';
-import { indexable, readable, storable } from './stored-text.js';
+import { indexable, readable, storable } from '../../stored-text.js';
 
 /** A time that is longer does not fit beside the clock: such a lock has no end. */
 const LONGEST_MS = 2 ** 52;

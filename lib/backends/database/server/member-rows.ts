@@ -3,7 +3,7 @@ import type { Tables } from '../table-names.js';
 import type { Flavour } from './flavour.js';
 import type { Link, Statement } from './link.js';
 import { LIST, rowsOf, SizedStatement } from './sized-statement.js';
-import { idKey, idOf } from './stored-text.js';
+import { idKey, idOf } from '../../stored-text.js';
 
 /** The statements on the members of batches, whose row is locked where they write. */
 export class MemberRows {

@@ -1,6 +1,6 @@
 import { deferred } from '../../../support/deferred.js';
 import { loadPeer, MissingPackageError } from '../../../support/load-peer.js';
-import { StoreClosedError } from '../store-state-errors.js';
+import { StoreClosedError } from '../../store-state-errors.js';
 import type { OwnPool, ServerDialect } from './dialect.js';
 import type { OwnLink } from './link.js';
 

@@ -6,7 +6,7 @@ import type { Flavour } from './flavour.js';
 import type { Statement } from './link.js';
 import type { SideStore } from './side-store.js';
 import { LIST, SizedStatement } from './sized-statement.js';
-import { indexable, readable, storable } from './stored-text.js';
+import { indexable, readable, storable } from '../../stored-text.js';
 
 export class ServerControl implements ControlStore {
   readonly #put: Statement;

@@ -6,7 +6,7 @@ import type { Flavour } from './flavour.js';
 import type { Cell, Statement } from './link.js';
 import type { SideStore } from './side-store.js';
 import { LIST, SizedStatement } from './sized-statement.js';
-import { idKey, storable } from './stored-text.js';
+import { idKey, storable } from '../../stored-text.js';
 
 export class ServerFailedJobs implements FailedJobStore {
   readonly #table: string;

@@ -6,7 +6,7 @@ import type { Flavour } from './flavour.js';
 import type { Link, Statement } from './link.js';
 import type { SideStore } from './side-store.js';
 import { LIST, SizedStatement } from './sized-statement.js';
-import { indexable } from './stored-text.js';
+import { indexable } from '../../stored-text.js';
 
 type Found = [key: string, hits: number, endsAt: number, now: number];
 interface Windows {

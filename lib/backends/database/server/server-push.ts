@@ -1,7 +1,7 @@
 import type { PushEntry, PushResult } from '../../../contracts/queue-driver.js';
 import { DispatchTimeoutError, StoreUnreachableError } from '../../../contracts/store-errors.js';
 import { deferred, type Deferred } from '../../../support/deferred.js';
-import { entryFault } from '../entry-fault.js';
+import { entryFault } from '../../entry-fault.js';
 import type { QueueStatements } from './dialect.js';
 import type { EntryRows } from './entry-rows.js';
 import type { Faults } from './faults.js';

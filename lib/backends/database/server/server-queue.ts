@@ -18,8 +18,8 @@ import type {
 } from '../../../contracts/queue-driver.js';
 import { StoreUnreachableError } from '../../../contracts/store-errors.js';
 import { takeOrWait } from '../../../support/take-or-wait.js';
-import { IdlePoll, sweepEveryMs } from '../idle-poll.js';
-import { StoreClosedError } from '../store-state-errors.js';
+import { IdlePoll, sweepEveryMs } from '../../idle-poll.js';
+import { StoreClosedError } from '../../store-state-errors.js';
 import type { ClaimRequest, QueueStatements } from './dialect.js';
 import type { Lane } from './lane.js';
 import type { OwnLink } from './link.js';

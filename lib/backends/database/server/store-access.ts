@@ -3,7 +3,7 @@ import { StoreFullError, StoreRefusedError, StoreUnreachableError } from '../../
 import { backoffMs } from '../../../support/backoff.js';
 import { QueueError } from '../../../support/queue-error.js';
 import { SchemaError } from '../schema-error.js';
-import { StoreBusyError, StoreClosedError } from '../store-state-errors.js';
+import { StoreBusyError, StoreClosedError } from '../../store-state-errors.js';
 import type { Fault, Faults } from './faults.js';
 import type { Lane } from './lane.js';
 import { LostLinkError, type Link, type OwnLink } from './link.js';

@@ -3,7 +3,7 @@ import type { PushEntry, PushResult } from '../../../contracts/queue-driver.js';
 import { DispatchTimeoutError, StoreFullError } from '../../../contracts/store-errors.js';
 import { chunks } from '../../../support/chunks.js';
 import { Gatherer } from '../../../support/gatherer.js';
-import { StoreBusyError } from '../store-state-errors.js';
+import { StoreBusyError } from '../../store-state-errors.js';
 import { NotAsOne, type PushRows } from './push.js';
 import { isFull } from './sqlite-fault.js';
 import type { Patience, SqliteFile } from './sqlite-file.js';

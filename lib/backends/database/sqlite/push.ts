@@ -1,5 +1,5 @@
 import type { PushEntry, PushResult } from '../../../contracts/queue-driver.js';
-import { entryFault } from '../entry-fault.js';
+import { entryFault } from '../../entry-fault.js';
 import type { Tables } from '../table-names.js';
 import type { LockRows } from './locks.js';
 import type { Session, Value } from './session.js';

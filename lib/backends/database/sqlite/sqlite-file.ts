@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deferred, type Deferred } from '../../../support/deferred.js';
-import { StoreBusyError, StoreClosedError, StoreUnusableError } from '../store-state-errors.js';
+import { StoreBusyError, StoreClosedError, StoreUnusableError } from '../../store-state-errors.js';
 import { LoopTurn } from './loop-turn.js';
 import { Session } from './session.js';
 import { isBusy, isUnusable, messageOf } from './sqlite-fault.js';

@@ -13,8 +13,8 @@ import type {
   SettleResult,
 } from '../../../contracts/queue-driver.js';
 import { takeOrWait } from '../../../support/take-or-wait.js';
-import { IdlePoll, sweepEveryMs } from '../idle-poll.js';
-import { StoreBusyError, StoreClosedError } from '../store-state-errors.js';
+import { IdlePoll, sweepEveryMs } from '../../idle-poll.js';
+import { StoreBusyError, StoreClosedError } from '../../store-state-errors.js';
 import type { ClaimRows, Outlook } from './claim.js';
 import type { SqliteClear } from './clear.js';
 import { bellOf, type FileBell } from './file-bell.js';

@@ -2,7 +2,7 @@ import type { PushEntry, PushResult, TransactAbility } from '../../../contracts/
 import type { Clock } from '../../../support/clock.js';
 import { describe, InvalidOptionError } from '../../../support/queue-error.js';
 import { isDataSource, type DataSourceLike, type EntityManagerLike } from '../database-options.js';
-import { entryFault } from '../entry-fault.js';
+import { entryFault } from '../../entry-fault.js';
 import type { Tables } from '../table-names.js';
 import type { LockRows } from './locks.js';
 import { insertParams, type PushRows } from './push.js';

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Cell } from './link.js';
 
 /**
  * Marks text that stands for another. It is a code point that no text needs; text that begins with it all the same is marked too, so
@@ -44,6 +43,6 @@ export function idKey(id: string): { readonly key: string; readonly name: string
 }
 
 /** The id that `idKey` was given. */
-export function idOf(key: Cell, name: Cell): string {
+export function idOf(key: unknown, name: unknown): string {
   return name === null ? String(key) : readable(String(name));
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../support/clock.js';
+import type { Clock } from '../support/clock.js';
 
 /** Looks come this often while there was work lately, and this seldom after a long while without. */
 const SHORTEST_MS = 50;

@@ -1,4 +1,4 @@
-import { QueueError } from '../../support/queue-error.js';
+import { QueueError } from '../support/queue-error.js';
 
 /** Others held what the write needed for all the time there was: a write lock, rows. Nothing was written. */
 export class StoreBusyError extends QueueError {

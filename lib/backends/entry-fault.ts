@@ -1,5 +1,5 @@
-import type { PushEntry } from '../../contracts/queue-driver.js';
-import { describe, InvalidOptionError } from '../../support/queue-error.js';
+import type { PushEntry } from '../contracts/queue-driver.js';
+import { describe, InvalidOptionError } from '../support/queue-error.js';
 
 /** What is wrong with an entry, found before anything is written: one bad entry must not sink the statement of the others. */
 export function entryFault(entry: PushEntry): InvalidOptionError | undefined {

@@ -1,4 +1,4 @@
-import { readable, storable } from '../server/stored-text.js';
+import { readable, storable } from './stored-text.js';
 
 /** Stands for the job's id. A control character that JSON leaves as it is, so that what is stored is still JSON. */
 const ID = '\x7f';
