@@ -34,6 +34,12 @@ interface Stored {
   readonly body: string;
 }
 
+interface Prepared {
+  readonly rows: readonly Stored[];
+  /** The parameters of the short statement; absent where they differ in more than id and body. */
+  readonly alike?: { readonly ids: string; readonly bodies: string };
+}
+
 export class PushStatements {
   readonly #one: Statement;
   readonly #alike: Statement;
@@ -43,6 +49,7 @@ export class PushStatements {
   readonly #remembered: Statement;
   readonly #remember: Statement;
   #carefulUntil = -Infinity;
+  readonly #prepared = new WeakMap<readonly PushEntry[], Prepared>();
 
   constructor({ quoted: t }: Tables) {
     const insert = `INSERT INTO ${t.jobs} (${COLUMNS})`;
@@ -69,9 +76,18 @@ export class PushStatements {
     );
   }
 
+  prepare(entries: readonly PushEntry[]): void {
+    try {
+      this.#prepared.set(entries, preparedRows(entries));
+    } catch {
+      // The insert says what is wrong with them.
+    }
+  }
+
   /** @param alone in no transaction, which a repeated id would end */
   async insert(link: Link, entries: readonly PushEntry[], alone = false): Promise<readonly boolean[]> {
-    const rows = entries.map(storedEntry);
+    const prepared = this.#prepared.get(entries) ?? preparedRows(entries);
+    const { rows } = prepared;
     const [first] = rows;
     if (first === undefined) return [];
     if (rows.length === 1) {
@@ -87,7 +103,7 @@ export class PushStatements {
       ]);
       return [changes > 0];
     }
-    if (alone && (await this.#insertAlike(link, rows))) return rows.map(() => true);
+    if (alone && (await this.#insertAlike(link, prepared))) return rows.map(() => true);
     const { rows: answer } = await link.query<[count: number, ids: string | null]>(this.#many, manyParams(rows));
     const [count, ids] = answer[0]!;
     if (Number(count) === rows.length) return rows.map(() => true);
@@ -97,12 +113,10 @@ export class PushStatements {
   }
 
   /** False where they are not alike, or one of them is there already: nothing has been stored then. */
-  async #insertAlike(link: Link, rows: readonly Stored[]): Promise<boolean> {
+  async #insertAlike(link: Link, { rows, alike }: Prepared): Promise<boolean> {
+    if (alike === undefined || performance.now() < this.#carefulUntil) return false;
     const first = rows[0]!;
-    if (performance.now() < this.#carefulUntil || !rows.every((row) => isLike(row, first))) return false;
-    const bodies = joinedText(rows.map(({ body }) => body));
-    if (bodies === undefined) return false;
-    const ids = plainArray(rows.map(({ key }) => key));
+    const { ids, bodies } = alike;
     try {
       await link.query(this.#alike, [ids, first.delayMs, first.priority, first.queue, bodies]);
       return true;
@@ -129,6 +143,14 @@ export class PushStatements {
 }
 
 /** @throws InvalidOptionError for a queue whose name no index can hold */
+function preparedRows(entries: readonly PushEntry[]): Prepared {
+  const rows = entries.map(storedEntry);
+  const [first] = rows;
+  if (first === undefined || rows.length === 1 || !rows.every((row) => isLike(row, first))) return { rows };
+  const bodies = joinedText(rows.map(({ body }) => body));
+  return bodies === undefined ? { rows } : { rows, alike: { ids: plainArray(rows.map(({ key }) => key)), bodies } };
+}
+
 function storedEntry(entry: PushEntry): Stored {
   const { key, name } = idKey(entry.id);
   const queue = storable(entry.queue);

@@ -21,6 +21,7 @@ export function postgresStatements(tables: Tables): QueueStatements {
   const clearing = new ClearStatements(tables);
   const tidying = new TidyStatements(tables);
   return {
+    prepare: (entries) => pushes.prepare(entries),
     insert: (link, entries, alone) => pushes.insert(link, entries, alone),
     exists: (link, id) => pushes.exists(link, id),
     isFirst: (link, id) => pushes.isFirst(link, id),

@@ -33,6 +33,8 @@ export interface Claimed {
  * locked and read in READ COMMITTED; none of the verbs opens a transaction, unless it says so.
  */
 export interface QueueStatements {
+  /** Makes ready what `insert` of the same array will send. Never throws. */
+  prepare?(entries: readonly PushEntry[]): void;
   /**
    * Stores entries in the order given; their locks and `once` are the caller's business. True for those that are new.
    *

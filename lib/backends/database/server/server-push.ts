@@ -70,9 +70,15 @@ export class ServerPush {
     // All have the same time, so the first came to it first. They may be very many.
     const { giveUpAt } = calls[0]!;
     const queues = new Set<string>();
-    for (const group of groupsOf(entries)) {
+    const groups = groupsOf(entries);
+    let following = groups.next();
+    while (!following.done) {
+      const group = following.value;
+      const storing = this.#storeGroup(group, giveUpAt);
+      following =
+        group.kind === 'plain' && group.entries.length > 1 ? await this.#ahead(groups, storing) : groups.next();
       try {
-        const some = await this.#storeGroup(group, giveUpAt);
+        const some = await storing;
         some.forEach((result, at) => result.stored && queues.add(group.entries[at]!.queue));
         results.push(...some);
       } catch (error) {
@@ -92,6 +98,17 @@ export class ServerPush {
         answer.resolve([...answers, ...rest]);
       }
     }
+  }
+
+  /** The next group is made ready while the server works on this one. */
+  async #ahead(groups: Iterator<Group>, storing: Promise<unknown>): Promise<IteratorResult<Group>> {
+    // Who waits for it hears what goes wrong.
+    storing.catch(() => {});
+    // By then it has been sent.
+    await new Promise((resolve) => setImmediate(resolve));
+    const next = groups.next();
+    if (!next.done && next.value.kind === 'plain') this.parts.statements.prepare?.(next.value.entries);
+    return next;
   }
 
   async #storeGroup({ kind, entries }: Group, giveUpAt: number): Promise<readonly PushResult[]> {
