@@ -6,7 +6,8 @@ const LONGEST_MS = { deaf: 1_000, hearing: 1_000 };
 
 /**
  * How often an idle worker looks for itself, behind whatever wakes it sooner: each pause is a quarter of the time since there was last
- * something to do, half of it where pushes are heard. Kept across calls, so that a worker that asks every few seconds does not start again with the short ones.
+ * something to do, half of it where pushes are heard. Kept across calls, so that a worker that asks every few seconds does not start again
+ * with the short ones.
  */
 export class IdlePoll {
   #busyAt: number;
@@ -16,15 +17,15 @@ export class IdlePoll {
     private readonly clock: Clock,
     private readonly longest: { readonly deaf: number; readonly hearing: number } = LONGEST_MS,
   ) {
-    this.#busyAt = clock.now();
+    this.#busyAt = clock.elapsed();
   }
 
   found(): void {
-    this.#busyAt = this.clock.now();
+    this.#busyAt = this.clock.elapsed();
   }
 
   ms(hearing = false): number {
-    const quietMs = this.clock.now() - this.#busyAt;
+    const quietMs = this.clock.elapsed() - this.#busyAt;
     return hearing
       ? Math.min(this.longest.hearing, Math.max(SHORTEST_MS, quietMs / 2))
       : Math.min(this.longest.deaf, Math.max(SHORTEST_MS, quietMs / 4));

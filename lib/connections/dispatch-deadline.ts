@@ -32,7 +32,7 @@ export class DispatchDeadline {
   within<T>(work: Promise<T>, outcome?: 'unknown'): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiting: Waiting = {
-        since: this.clock.now(),
+        since: this.clock.elapsed(),
         expire: () => reject(new DispatchTimeoutError(this.connection, this.timeoutMs, outcome ? { outcome } : {})),
       };
       this.#waiting.add(waiting);
@@ -55,7 +55,7 @@ export class DispatchDeadline {
     this.#armed = true;
     this.clock.after(ms, () => {
       this.#armed = false;
-      const now = this.clock.now();
+      const now = this.clock.elapsed();
       for (const waiting of this.#waiting) {
         const left = waiting.since + this.#waitMs - now;
         if (left > 0) return this.#arm(left);

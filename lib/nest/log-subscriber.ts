@@ -108,7 +108,7 @@ export class LogSubscriber {
     const line = oneLine(message);
     // "no answer within 5012 ms" is what "no answer within 5239 ms" has said.
     const told = line.replaceAll(/\b\d{1,9} ms\b/g, 'ms');
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     const before = this.#said.get(told);
     if (before !== undefined && now - before < QUIET_MS) return;
     this.#said.delete(told);

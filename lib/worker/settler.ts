@@ -54,10 +54,14 @@ export class Settler {
     });
   }
 
-  /** For the claim: what is pending, and what to do with the answers. */
-  take(): { settlements: readonly Settlement[]; settled(results: readonly SettleResult[]): void; failed(): void } {
-    const handed = this.#pending;
-    this.#pending = [];
+  /** For the claim: what is pending, up to so many, and what to do with the answers. */
+  take(most = Infinity): {
+    settlements: readonly Settlement[];
+    settled(results: readonly SettleResult[]): void;
+    failed(): void;
+  } {
+    const handed = most < this.#pending.length ? this.#pending.splice(0, most) : this.#pending;
+    if (handed === this.#pending) this.#pending = [];
     this.#inFlight += handed.length;
     return {
       settlements: handed.map((one) => one.settlement),

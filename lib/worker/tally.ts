@@ -1,6 +1,8 @@
-import type { WorkerStatus } from '../contracts/worker-options.js';
+import { WorkerStopping } from '../contracts/queue-events.js';
+import type { StopReason, WorkerOptions, WorkerStatus } from '../contracts/worker-options.js';
 import type { Clock } from '../support/clock.js';
 import type { AttemptEnd } from './running-attempt.js';
+import { exitCodeOf, residentMb } from './stop-conditions.js';
 
 /** What a worker counts. `begun` and `quietSince` are by `Clock.elapsed()`; what is told to others is a date. */
 export class Tally {
@@ -38,5 +40,9 @@ export class Tally {
   status(state: string, running: number): WorkerStatus {
     const { processed, failed, lastJobDate: lastJobAt } = this;
     return { state, running, processed, failed, since: new Date(this.#since), lastJobAt };
+  }
+
+  stopping(reason: StopReason, given: WorkerOptions): WorkerStopping {
+    return new WorkerStopping(exitCodeOf(reason), reason, this.processed, this.lastJobDate, given, residentMb());
   }
 }

@@ -4,6 +4,7 @@ import type { FittedDriver } from '../connections/fit-driver.js';
 import type { QueueConnection } from '../connections/queue-connection.js';
 import type { Backend } from '../contracts/backend.js';
 import type { ControlStore } from '../contracts/control-store.js';
+import type { ReservedJob } from '../contracts/queue-driver.js';
 import { backoffMs } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
 import { QueueError } from '../support/queue-error.js';
@@ -49,7 +50,12 @@ export function workerParts(
   { watch, check }: Pick<Backend, 'watch' | 'check'>,
   services: WorkerServices,
   options: ResolvedWorkerOptions,
-  worker: { readonly alarm: Alarm; readonly forced: AbortSignal; ended(end: AttemptEnd): void },
+  worker: {
+    readonly alarm: Alarm;
+    readonly forced: AbortSignal;
+    ended(end: AttemptEnd): void;
+    arrived(jobs: readonly ReservedJob[]): void;
+  },
 ): WorkerParts {
   const { clock, connection, hub, report, runner } = services;
   const settler = new Settler(driver, clock, report, worker.forced);
@@ -98,7 +104,12 @@ export function workerParts(
   const popping = (): void => {
     if (hub.heard(JobPopping)) hub.emit(new JobPopping(connection.name, options.queues.join(',')));
   };
-  const intake = new Intake(driver, settler, connection.leaseMs, popping);
+  const intake = new Intake(driver, settler, connection.leaseMs, {
+    slots: options.concurrency + options.prefetch,
+    popping,
+    arrived: (jobs) => worker.arrived(jobs),
+    changed: () => worker.alarm.notice(),
+  });
   return { settler, intake, heartbeat, deadlines, slots, watchdog };
 }
 

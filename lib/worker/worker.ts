@@ -1,4 +1,4 @@
-import { Looping, WorkerIdle, WorkerStarting, WorkerStopping } from '../contracts/queue-events.js';
+import { Looping, WorkerIdle, WorkerStarting } from '../contracts/queue-events.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
 import type { StopReason, WorkerStatus } from '../contracts/worker-options.js';
 import { backoffMs } from '../support/backoff.js';
@@ -11,7 +11,7 @@ import type { ResolvedWorkerOptions } from './resolved-options.js';
 import type { AttemptEnd, RunningAttempt } from './running-attempt.js';
 import type { Settler } from './settler.js';
 import type { Slots } from './slots.js';
-import { exitCodeOf, residentMb, stopReason } from './stop-conditions.js';
+import { residentMb, stopReason } from './stop-conditions.js';
 import { Tally } from './tally.js';
 import { reachStore, workerParts, type WorkerParts, type WorkerServices } from './worker-parts.js';
 
@@ -134,6 +134,7 @@ export class Worker {
       alarm: this.#alarm,
       forced: this.#forced.signal,
       ended: (end) => this.#count(end),
+      arrived: (jobs) => this.#take(jobs),
     });
     ({ slots: this.#slots, settler: this.#settler, intake: this.#intake } = this.#parts);
     const { queues, sleepMs } = options;
@@ -150,11 +151,14 @@ export class Worker {
       this.#alarm.heed();
       if (this.#control.due) await this.#control.look();
       const reason = this.#reasonToStop();
-      if (reason) return reason;
+      if (reason) {
+        await this.#intake.quiet();
+        return reason;
+      }
       const paused = this.#isPaused();
       const left = options.maxJobs > 0 ? options.maxJobs - this.#tally.taken : Infinity;
-      const room = Math.min(this.#slots.room, left);
-      if (!paused && room <= 0) {
+      const room = Math.min(this.#slots.room, left) - this.#intake.asked;
+      if (!paused && (room <= 0 || this.#intake.busy)) {
         // A freed slot hands in its job with the next claim, in one trip; behind the last job there is none.
         await (left > 0 ? this.#alarm.nap(LONGEST_NAP_MS) : this.#sleep(LONGEST_NAP_MS));
         continue;
@@ -167,13 +171,12 @@ export class Worker {
         continue;
       }
       this.#state = 'running';
-      const { jobs, waited } = await this.#ask(room);
-      if (this.#toldAt !== undefined && jobs.length > 0) {
-        this.#giveBack(jobs);
-      } else {
-        this.#tally.taken += jobs.length;
-        this.#slots.add(jobs);
+      if (this.#intake.inHalves && !this.#alarm.urgent) {
+        this.#intake.begin(this.#openQueues(), room);
+        continue;
       }
+      const { jobs, waited } = await this.#ask(room);
+      this.#take(jobs);
       this.#idle = waited && jobs.length === 0 && this.#slots.empty && this.#settler.open === 0;
       if (waited && jobs.length === 0 && !this.#lostConnection) {
         if (services.hub.heard(WorkerIdle)) {
@@ -183,6 +186,12 @@ export class Worker {
         if (options.stopWhenEmpty && !this.#idle) await this.#alarm.nap(options.sleepMs || 1_000);
       }
     }
+  }
+
+  #take(jobs: readonly ReservedJob[]): void {
+    if (this.#toldAt !== undefined) return this.#giveBack(jobs);
+    this.#tally.taken += jobs.length;
+    this.#slots.add(jobs);
   }
 
   async #ask(room: number): Promise<{ jobs: readonly ReservedJob[]; waited: boolean }> {
@@ -273,16 +282,7 @@ export class Worker {
   }
 
   #ended(reason: StopReason): StopReason {
-    const { processed, lastJobDate } = this.#tally;
-    const stopping = new WorkerStopping(
-      exitCodeOf(reason),
-      reason,
-      processed,
-      lastJobDate,
-      this.options.given,
-      residentMb(),
-    );
-    this.services.hub.emit(stopping);
+    this.services.hub.emit(this.#tally.stopping(reason, this.options.given));
     return reason;
   }
 

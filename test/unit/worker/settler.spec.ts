@@ -71,7 +71,7 @@ describe('Settler', () => {
     const { settler, driver, calls } = open(all);
     settler.taking = true;
     const answered = settler.add(ack('a'));
-    const intake = new Intake(driver, settler, 1_000, () => {});
+    const intake = new Intake(driver, settler, 1_000, { slots: 1, popping() {}, arrived() {}, changed() {} });
     expect(await intake.take(['default'], 1, 5_000)).toEqual({ jobs: [], waited: false });
     expect(await answered).toEqual(ok);
     expect(calls).toEqual([['a']]);
