@@ -39,7 +39,8 @@ describe('the tables of a SQLite file', () => {
     expect(raw.prepare('SELECT name, version FROM queue_schema ORDER BY name').all()).toEqual([
       { name: 'failed_jobs', version: 1 },
       { name: 'job_batches', version: 1 },
-      { name: 'jobs', version: 1 },
+      { name: 'jobs', version: 2 },
+      { name: 'jobs:since', version: 1 },
     ]);
     for (const backend of backends) await backend.queue!.push([job()]);
     expect((await backends[0]!.queue!.size(['default']))[0]!.pending).toBe(8);
@@ -49,11 +50,13 @@ describe('the tables of a SQLite file', () => {
     await (
       await files.backend()
     ).check!();
-    (await files.raw()).exec(`UPDATE queue_schema SET version = 7 WHERE name = 'jobs'`);
+    (await files.raw()).exec(
+      `UPDATE queue_schema SET version = 7 WHERE name = 'jobs'; UPDATE queue_schema SET version = 7 WHERE name = 'jobs:since'`,
+    );
     const backend = await files.backend();
     await expect(backend.check!()).rejects.toBeInstanceOf(SchemaError);
     await expect(backend.queue!.push([job()])).rejects.toThrow(
-      /\[jobs\] in .*queue\.sqlite was made by a newer version .*schema 7, this one knows 1.* Update nestjs-queue/,
+      /\[jobs\] in .*queue\.sqlite was made by a newer version .*schema 7, this one knows 2.* Update nestjs-queue/,
     );
     await expect(backend.locks!.acquire('a', 'b', 1_000)).rejects.toMatchObject({ code: 'ERR_QUEUE_SCHEMA' });
   });
@@ -106,11 +109,38 @@ describe('the tables of a SQLite file', () => {
       await files.backend()
     ).check!();
     (await files.raw()).exec(
-      `UPDATE queue_schema SET version = 2 WHERE name = 'jobs'; INSERT INTO queue_schema VALUES ('jobs:since', 1)`,
+      `UPDATE queue_schema SET version = 3 WHERE name = 'jobs'; UPDATE queue_schema SET version = 2 WHERE name = 'jobs:since'`,
     );
     const backend = await files.backend();
     expect(await backend.queue!.push([job()])).toEqual([{ stored: true }]);
     expect(await backend.schema!.install()).toEqual({ applied: [] });
+  });
+
+  it('of the first version are brought up to date with all that is in them', async () => {
+    const first = await files.backend();
+    const raw = await files.raw();
+    await first.check!();
+    await first.queue!.push(jobs(4));
+    const taken = await first.queue!.reserve(request({ limit: 1 }));
+    // As it was then: rows numbered by a sequence, tokens that tell no row.
+    const made = raw.prepare(`SELECT sql FROM sqlite_master WHERE name = 'jobs'`).get() as { sql: string };
+    raw.exec(`CREATE TABLE old ${made.sql.slice(made.sql.indexOf('(')).replace('PRIMARY KEY', 'PRIMARY KEY AUTOINCREMENT')};
+      INSERT INTO old SELECT * FROM jobs; DROP TABLE jobs; ALTER TABLE old RENAME TO jobs;
+      CREATE INDEX jobs_claim ON jobs (queue, priority DESC, available_at, seq) WHERE leased_until IS NULL;
+      CREATE INDEX jobs_leases ON jobs (leased_until) WHERE leased_until IS NOT NULL;
+      UPDATE jobs SET token = 'f00d' WHERE token IS NOT NULL;
+      UPDATE queue_schema SET version = 1 WHERE name = 'jobs'; DELETE FROM queue_schema WHERE name = 'jobs:since'`);
+    const before = raw.prepare('SELECT * FROM jobs ORDER BY seq').raw().all();
+    const queue = (await files.backend()).queue!;
+    expect(await queue.size(['default'])).toMatchObject([{ pending: 3, reserved: 1 }]);
+    expect(raw.prepare('SELECT * FROM jobs ORDER BY seq').raw().all()).toEqual(before);
+    const now = raw.prepare(`SELECT sql FROM sqlite_master WHERE name = 'jobs'`).get() as { sql: string };
+    expect(now.sql).not.toContain('AUTOINCREMENT');
+    expect(await queue.settle([{ kind: 'ack', job: { ...taken[0]!, token: 'f00d' } }])).toEqual([{ ok: true }]);
+    await first.queue!.push([job({ id: 'last' })]);
+    const rest = await queue.reserve(request({ limit: 5 }));
+    expect(rest.map(({ id }) => id)).toEqual([...before.slice(1).map((row) => (row as unknown[])[1]), 'last']);
+    expect(await queue.settle(rest.map((one) => ({ kind: 'ack', job: one })))).toEqual(rest.map(() => ({ ok: true })));
   });
 
   it('of two connections in one file are kept apart', async () => {

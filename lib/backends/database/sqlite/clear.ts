@@ -31,7 +31,7 @@ export class SqliteClear implements ClearAbility {
   }
 
   async clear(queue: string): Promise<number> {
-    // What is pushed while this goes on stays.
+    // What is pushed while this goes on stays, unless it takes the place of a last row that went meanwhile: so this comes to an end.
     const last = await this.file.read(
       (session) => session.first<[number | null]>(this.#last, [])?.[0] ?? 0,
       this.patience,

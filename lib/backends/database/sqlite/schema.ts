@@ -58,13 +58,7 @@ export class SqliteSchema implements SchemaCheck {
 }
 
 function jobsComponent({ bare, quoted: t }: Tables): Component {
-  return {
-    kind: 'jobs',
-    table: bare.jobs,
-    versions: [
-      [
-        `CREATE TABLE ${t.jobs} (
-          seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  const columns = `
           id TEXT NOT NULL UNIQUE,
           queue TEXT NOT NULL,
           priority INTEGER NOT NULL,
@@ -78,10 +72,20 @@ function jobsComponent({ bare, quoted: t }: Tables): Component {
           lock_owner TEXT,
           memo TEXT,
           body TEXT NOT NULL
-        )`,
-        // Exactly the claim's order, over free rows alone: neither what is reserved nor what is delayed is walked over.
-        `CREATE INDEX "${bare.jobs}_claim" ON ${t.jobs} (queue, priority DESC, available_at, seq) WHERE leased_until IS NULL`,
-        `CREATE INDEX "${bare.jobs}_leases" ON ${t.jobs} (leased_until) WHERE leased_until IS NOT NULL`,
+        `;
+  const indexes = [
+    // Exactly the claim's order, over free rows alone: neither what is reserved nor what is delayed is walked over.
+    `CREATE INDEX "${bare.jobs}_claim" ON ${t.jobs} (queue, priority DESC, available_at, seq) WHERE leased_until IS NULL`,
+    `CREATE INDEX "${bare.jobs}_leases" ON ${t.jobs} (leased_until) WHERE leased_until IS NOT NULL`,
+  ];
+  const next = `"${bare.jobs}_next"`;
+  return {
+    kind: 'jobs',
+    table: bare.jobs,
+    versions: [
+      [
+        `CREATE TABLE ${t.jobs} (seq INTEGER PRIMARY KEY AUTOINCREMENT, ${columns})`,
+        ...indexes,
         `CREATE TABLE ${t.once} (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID`,
         `CREATE INDEX "${bare.once}_expiry" ON ${t.once} (expires_at)`,
         `CREATE TABLE ${t.cancelled} (token TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID`,
@@ -97,6 +101,16 @@ function jobsComponent({ bare, quoted: t }: Tables): Component {
         `CREATE TABLE ${t.limits} (key TEXT PRIMARY KEY, hits INTEGER NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID`,
         `CREATE INDEX "${bare.limits}_expiry" ON ${t.limits} (ends_at)`,
         `CREATE TABLE ${t.control} (mark TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER) WITHOUT ROWID`,
+      ],
+      [
+        // Without AUTOINCREMENT a push writes a page less. A row is still behind all that are there, which is what the order needs.
+        `CREATE TABLE ${next} (seq INTEGER PRIMARY KEY, ${columns})`,
+        `INSERT INTO ${next} SELECT * FROM ${t.jobs}`,
+        `DROP TABLE ${t.jobs}`,
+        `ALTER TABLE ${next} RENAME TO ${t.jobs}`,
+        ...indexes,
+        // The first version's packages work with it as it is.
+        `INSERT INTO ${t.schema} (name, version) VALUES ('${bare.jobs}:since', 1) ON CONFLICT (name) DO UPDATE SET version = 1`,
       ],
     ],
     drop: [t.control, t.limits, t.locks, t.effects, t.cancelled, t.once, t.jobs].map(dropTable),

@@ -2,11 +2,18 @@ import type { Settlement, SettleResult } from '../../../contracts/queue-driver.j
 import type { Tables } from '../table-names.js';
 import type { EffectRows } from './effects.js';
 import { NotAsOne } from './push.js';
-import type { Session } from './session.js';
+import { rowOf } from './reservation-token.js';
+import type { Session, Value } from './session.js';
 import { isRowFault } from './sqlite-fault.js';
 
 /** Acks of one DELETE. */
 const ACKS = 32;
+
+/** One statement, fenced by the token: on the row that the token tells, or on the job's. */
+interface Fenced {
+  readonly bySeq: string;
+  readonly byId: string;
+}
 
 /** How long the holder of a removed job is told so. */
 const CANCELLED_FOR_MS = 86_400_000;
@@ -14,12 +21,12 @@ const CANCELLED_FOR_MS = 86_400_000;
 /** Ends, releases and renews reservations, within a write unit. Every statement is fenced by the token alone: a lease
  * that ran out unnoticed is still its holder's, so that a job that blocked its only worker for longer is not run twice. */
 export class SettleRows {
-  readonly #ack: string;
+  readonly #ack: Fenced;
   readonly #ackMany: string;
   readonly #marks: string[] = [];
-  readonly #release: string;
-  readonly #releaseWithMemo: string;
-  readonly #renew: string;
+  readonly #release: Fenced;
+  readonly #releaseWithMemo: Fenced;
+  readonly #renew: Fenced;
   readonly #wasCancelled: string;
   readonly #cancel: string;
 
@@ -27,13 +34,16 @@ export class SettleRows {
     { quoted: t }: Tables,
     private readonly effects: EffectRows,
   ) {
-    const held = 'WHERE id = ? AND token = ?';
     const free = 'leased_until = NULL, token = NULL, available_at = ?, attempts = max(0, attempts - ?)';
+    const held = (start: string): Fenced => ({
+      bySeq: `${start} WHERE seq = ? AND token = ?`,
+      byId: `${start} WHERE id = ? AND token = ?`,
+    });
     this.#ackMany = `DELETE FROM ${t.jobs} WHERE`;
-    this.#ack = `DELETE FROM ${t.jobs} ${held}`;
-    this.#release = `UPDATE ${t.jobs} SET ${free} ${held}`;
-    this.#releaseWithMemo = `UPDATE ${t.jobs} SET ${free}, memo = nullif(?, '') ${held}`;
-    this.#renew = `UPDATE ${t.jobs} SET leased_until = ? ${held}`;
+    this.#ack = held(`DELETE FROM ${t.jobs}`);
+    this.#release = held(`UPDATE ${t.jobs} SET ${free}`);
+    this.#releaseWithMemo = held(`UPDATE ${t.jobs} SET ${free}, memo = nullif(?, '')`);
+    this.#renew = held(`UPDATE ${t.jobs} SET leased_until = ?`);
     this.#wasCancelled = `SELECT 1 FROM ${t.cancelled} WHERE token = ?`;
     this.#cancel = `INSERT INTO ${t.cancelled} (token, expires_at) VALUES (?, ?) ON CONFLICT (token) DO NOTHING`;
   }
@@ -58,14 +68,15 @@ export class SettleRows {
     return results;
   }
 
-  /** A token is of one reservation of one job, so it does not matter which id it stands beside. */
+  /** A token tells its row, and is of one reservation of it: so it does not matter which of them it stands beside. */
   #ackAsOne(session: Session, settlements: readonly Settlement[]): void {
     const { length } = settlements;
     const marks = (this.#marks[length] ??= Array(length).fill('?').join(', '));
-    const params = [...settlements.map(({ job }) => job.id), ...settlements.map(({ job }) => job.token)];
+    const rows = settlements.map(({ job }) => rowOf(job.id, job.token)!);
+    const params: Value[] = [...rows.map(({ seq }) => seq), ...rows.map(({ token }) => token)];
     let changes: number;
     try {
-      changes = session.run(`${this.#ackMany} id IN (${marks}) AND token IN (${marks})`, params);
+      changes = session.run(`${this.#ackMany} seq IN (${marks}) AND token IN (${marks})`, params);
     } catch (error) {
       throw isRowFault(error) ? new NotAsOne() : error;
     }
@@ -87,7 +98,7 @@ export class SettleRows {
 
   renew(session: Session, job: Settlement['job'], leaseMs: number, now: number): SettleResult {
     try {
-      return this.#answer(session, job.token, session.run(this.#renew, [now + leaseMs, job.id, job.token]));
+      return this.#answer(session, job, change(session, this.#renew, job, [now + leaseMs]));
     } catch (error) {
       return rowError(error);
     }
@@ -99,28 +110,36 @@ export class SettleRows {
   }
 
   #settleOne(session: Session, settlement: Settlement, now: number): SettleResult {
-    const { id, token } = settlement.job;
-    if (settlement.kind === 'ack') return this.#answer(session, token, session.run(this.#ack, [id, token]));
+    const { job } = settlement;
+    if (settlement.kind === 'ack') return this.#answer(session, job, change(session, this.#ack, job, []));
     const availableAt = now + Math.max(0, Math.ceil(settlement.delayMs));
     const back = settlement.countAttempt === false ? 1 : 0;
     const changes =
       settlement.memo === undefined
-        ? session.run(this.#release, [availableAt, back, id, token])
-        : session.run(this.#releaseWithMemo, [availableAt, back, settlement.memo, id, token]);
-    return this.#answer(session, token, changes);
+        ? change(session, this.#release, job, [availableAt, back])
+        : change(session, this.#releaseWithMemo, job, [availableAt, back, settlement.memo]);
+    return this.#answer(session, job, changes);
   }
 
-  #answer(session: Session, token: string, changes: number): SettleResult {
+  #answer(session: Session, { id, token }: Settlement['job'], changes: number): SettleResult {
     if (changes > 0) return OK;
-    const cancelled = session.first(this.#wasCancelled, [token]) !== undefined;
+    const written = rowOf(id, token)?.token ?? token;
+    const cancelled = session.first(this.#wasCancelled, [written]) !== undefined;
     return { ok: false, reason: cancelled ? 'cancelled' : 'lease-lost' };
   }
 }
 
 const OK: SettleResult = Object.freeze({ ok: true });
 
-function isPlainAck({ kind, effects }: Settlement): boolean {
-  return kind === 'ack' && effects === undefined;
+function isPlainAck({ kind, effects, job }: Settlement): boolean {
+  return kind === 'ack' && effects === undefined && rowOf(job.id, job.token) !== undefined;
+}
+
+function change(session: Session, sql: Fenced, { id, token }: Settlement['job'], params: readonly Value[]): number {
+  const row = rowOf(id, token);
+  return row === undefined
+    ? session.run(sql.byId, [...params, id, token])
+    : session.run(sql.bySeq, [...params, row.seq, row.token]);
 }
 
 function rowError(error: unknown): SettleResult {

@@ -29,6 +29,8 @@ export interface SchemaCheck {
 const NOW = `SELECT CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`;
 
 const BUSY = Symbol('busy');
+/** How long a locked file is tried again in every turn of the event loop. */
+const SPIN_MS = 1;
 /** How often it is looked whether the file is still the one that was opened. */
 const SAME_FILE_EVERY_MS = 1_000;
 
@@ -103,7 +105,7 @@ export class SqliteFile {
     this.#running++;
     try {
       let startedAt: number | undefined;
-      for (let failures = 0; ; failures++) {
+      for (;;) {
         if (this.#turn.over) await this.#turn.next();
         if (this.#session === undefined) {
           await (this.#opening ??= this.#open().finally(() => (this.#opening = undefined)));
@@ -114,7 +116,7 @@ export class SqliteFile {
         const waitedMs = performance.now() - startedAt;
         const over = waitedMs >= patience.ms || patience.signal?.aborted || this.#closed;
         if (over) throw new StoreBusyError(this.source.path, waitedMs);
-        await rest(failures, patience.ms - waitedMs);
+        await rest(waitedMs, patience.ms - waitedMs);
       }
     } finally {
       if (--this.#running === 0) this.#drained?.resolve();
@@ -227,8 +229,11 @@ function inodeOf(path: string): number | undefined {
   return path === MEMORY ? undefined : statSync(path, { throwIfNoEntry: false })?.ino;
 }
 
-/** A writer is through within a fraction of a millisecond, as a rule; then the pauses grow, with half of each left to chance. */
-function rest(failures: number, leftMs: number): Promise<unknown> {
-  if (failures < 3) return new Promise((resolve) => setImmediate(resolve));
-  return sleep(Math.min(Math.max(1, leftMs), 1 + Math.random() * Math.min(25, 2 ** (failures - 3))));
+/**
+ * A writer is through within a fraction of a millisecond, and a timer takes longer than that: the first tries are made turn after turn of
+ * the event loop. Then the pauses grow with the wait, and most of each is left to chance.
+ */
+function rest(waitedMs: number, leftMs: number): Promise<unknown> {
+  if (waitedMs < SPIN_MS) return new Promise((resolve) => setImmediate(resolve));
+  return sleep(Math.min(Math.max(1, leftMs), 1 + Math.random() * Math.min(25, waitedMs)));
 }
