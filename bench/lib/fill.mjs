@@ -13,5 +13,6 @@ export async function fill(queue, jobs, bytes) {
 /** How many jobs wait for the workers of a cell: enough that the fastest does not run out at once. */
 export function backlogFor(family, { quick }) {
   if (family === 'memory') return quick ? 20_000 : 200_000;
+  if (family === 'redis') return quick ? 20_000 : 80_000;
   return quick ? 6_000 : 60_000;
 }

@@ -4,6 +4,7 @@ import { describeMachine } from './machine.mjs';
 import { Nodes } from './nodes.mjs';
 import { peersFor, plan, rowsFor } from './plan.mjs';
 import { openPostgres } from './postgres.mjs';
+import { openRedis } from './redis.mjs';
 import { gist } from './results.mjs';
 import { Stores } from './stores.mjs';
 
@@ -11,10 +12,12 @@ import { Stores } from './stores.mjs';
 export async function measureAll(flags, say) {
   const nodes = new Nodes(flags);
   const postgres = flags.only.includes('postgres') ? await openPostgres(flags.postgres) : undefined;
-  const stores = new Stores(postgres?.url);
+  const redis = flags.only.includes('redis') ? await openRedis(flags) : undefined;
+  const stores = new Stores({ postgresUrl: postgres?.url, redis });
   try {
     const canRun = (peer) => {
       if (peer.family === 'postgres' && postgres === undefined) return false;
+      if (peer.family === 'redis' && redis === undefined) return false;
       if (nodes.of(peer) !== undefined) return true;
       say(
         `${peer.id} is left out: it needs Node ${peer.needs}, this is ${process.version}, and no other one is installed.`,
@@ -24,7 +27,7 @@ export async function measureAll(flags, say) {
     const peers = peersFor(flags, canRun);
     const cells = plan(rowsFor(flags), peers, flags.rounds);
     const nodeOf = (peer) => nodes.of(peer).version;
-    const machine = await describeMachine({ peers, nodeOf, postgresUrl: postgres?.url });
+    const machine = await describeMachine({ peers, nodeOf, postgresUrl: postgres?.url, redisVersion: redis?.version });
     const results = [];
     for (const [index, cell] of cells.entries()) {
       const result = await runCell(cell, { flags, nodes, stores });

@@ -1,4 +1,4 @@
-/** Numbers have six digits throughout, so that every payload of a cell has the same length. */
+/** Numbers have six digits, so that every payload of a cell has the same length (the last of a million have seven). */
 export const FIRST_NUMBER = 100_000;
 
 /** Data of a job whose JSON is exactly `bytes` long: `{"n":100000,"p":"…"}`. 25 bytes is the smallest that is used. */

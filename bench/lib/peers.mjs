@@ -31,6 +31,20 @@ export const PEERS = [
     ours: true,
     rows: ['process', 'cost'],
   },
+
+  { id: 'raw-redis', family: 'redis', module: 'raw-redis', raw: true },
+  {
+    id: 'raw-redis-slots',
+    family: 'redis',
+    module: 'raw-redis',
+    options: { batch: 'slots' },
+    raw: true,
+    rows: ['process'],
+  },
+  { id: 'raw-redis-batch', family: 'redis', module: 'raw-redis', options: { batch: 50 }, raw: true },
+  { id: 'bullmq', family: 'redis', module: 'bullmq', reference: true },
+  { id: 'nestjs-bullmq', family: 'redis', module: 'nestjs-bullmq' },
+  { id: 'ours-redis', family: 'redis', module: 'ours', ours: true },
 ];
 
 /** Rows are named by their beginning: `process` stands for process.c1, process.c10.1k and so on. */

@@ -3,7 +3,7 @@ import { PEERS } from './peers.mjs';
 import { ROWS } from './rows.mjs';
 import { TARGETS } from './targets.mjs';
 
-const FAMILIES = { memory: 'Memory', sqlite: 'SQLite', postgres: 'Postgres' };
+const FAMILIES = { memory: 'Memory', sqlite: 'SQLite', postgres: 'Postgres', redis: 'Redis' };
 
 /** The whole report as Markdown: machine and versions, a table for each family, the targets, what went wrong. */
 export function report({ machine, settings }, results) {

@@ -1,5 +1,6 @@
 import { backlogRows } from '../rows/backlog.mjs';
 import { costRows } from '../rows/cost.mjs';
+import { costRedisRows } from '../rows/cost-redis.mjs';
 import { delayedRows } from '../rows/delayed.mjs';
 import { dispatchRows } from '../rows/dispatch.mjs';
 import { idleRows } from '../rows/idle.mjs';
@@ -22,6 +23,7 @@ export const ROWS = [
   ...memoryRows,
   ...backlogRows,
   ...costRows,
+  ...costRedisRows,
   ...idleRows,
   ...soakRows,
 ];

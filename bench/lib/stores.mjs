@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withClient } from './pg.mjs';
 
-/** A fresh store for each cell: a database on the Postgres server, a file in a temporary folder. */
+/** A fresh store for each cell: a database on the Postgres server, a file in a temporary folder, an empty Redis. */
 export class Stores {
   #folder = mkdtempSync(join(tmpdir(), 'nestjs-queue-bench-'));
   #next = 0;
 
-  constructor(postgresUrl) {
+  constructor({ postgresUrl, redis }) {
     this.postgresUrl = postgresUrl;
+    this.redis = redis;
     process.once('exit', () => this.close());
   }
 
@@ -20,6 +21,7 @@ export class Stores {
       return { store: { file: join(folder, 'queue.sqlite') }, drop: async () => rmSync(folder, { recursive: true }) };
     }
     if (family === 'postgres') return this.#database(`bench_${process.pid}_${this.#next}`);
+    if (family === 'redis') return this.redis.open();
     return { store: {}, drop: async () => {} };
   }
 

@@ -10,10 +10,15 @@ const TUNED = { name: 'graphile-tuned', peers: ['graphile-tuned'] };
 const UNBATCHED = { name: 'the best unbatched peer', peers: ['pgboss', 'graphile', 'bullmq-pg'] };
 const POSTGRES = { name: 'the best peer', peers: ['pgboss', 'graphile', 'graphile-tuned', 'bullmq-pg'] };
 
+const BULLMQ = { name: 'bullmq', peers: ['bullmq'] };
+
 const rate = (row, peer, factor, against) => ({ row, metric: 'rate', peer, kind: 'at least', value: factor, against });
-const under = (row, metric, peer, value) => ({ row, metric, peer, kind: 'under', value });
+const under = (row, metric, peer, value, against) => ({ row, metric, peer, kind: 'under', value, against });
+const atMost = (row, metric, peer, value, against) => ({ row, metric, peer, kind: 'at most', value, against });
 
 export const TARGETS = [
+  under('process.c100', 'cpu', 'ours-memory', 15),
+
   rate('dispatch.serial', 'ours-sqlite', 0.9, SQLITE),
   rate('dispatch.c100', 'ours-sqlite', 1, SQLITE),
   rate('dispatch.bulk10k', 'ours-sqlite', 0.9, SQLITE),
@@ -37,13 +42,28 @@ export const TARGETS = [
   rate('process.c100', 'ours-pg', 1, TUNED),
   rate('process.c10x2', 'ours-pg', 1, TUNED),
   rate('process.c10x2', 'ours-pg-prefetch', 1, TUNED),
-  { row: 'latency', metric: 'p50', peer: 'ours-pg', kind: 'at most', value: 1, against: POSTGRES },
-  { row: 'latency', metric: 'p99', peer: 'ours-pg', kind: 'at most', value: 1, against: POSTGRES },
+  atMost('latency', 'p50', 'ours-pg', 1, POSTGRES),
+  atMost('latency', 'p99', 'ours-pg', 1, POSTGRES),
   ...lateness('ours-pg', 10, 50),
   under('storage', 'bytes', 'ours-pg', 300),
   ...steadyClaims('ours-pg'),
   under('rss', 'filled', 'ours-pg', 130),
   ...idle('ours-pg'),
+
+  rate('dispatch.serial', 'ours-redis', 2, BULLMQ),
+  rate('dispatch.c100', 'ours-redis', 2.5, BULLMQ),
+  rate('dispatch.bulk10k', 'ours-redis', 20, BULLMQ),
+  rate('process.c1', 'ours-redis', 2, BULLMQ),
+  rate('process.c10', 'ours-redis', 4, BULLMQ),
+  rate('process.c100', 'ours-redis', 4, BULLMQ),
+  rate('process.c10x2', 'ours-redis', 3, BULLMQ),
+  atMost('latency', 'p50', 'ours-redis', 0.6, BULLMQ),
+  atMost('latency', 'p99', 'ours-redis', 0.8, BULLMQ),
+  ...lateness('ours-redis', 10, 50),
+  under('storage', 'bytes', 'ours-redis', 1, BULLMQ),
+  ...steadyClaims('ours-redis', 'backlog.1000k'),
+  under('rss', 'filled', 'ours-redis', 1, BULLMQ),
+  under('cost.redis', 'trips100', 'ours-redis', 0.1),
 ];
 
 function lateness(peer, p50, p99) {
@@ -54,11 +74,11 @@ function lateness(peer, p50, p99) {
   ];
 }
 
-function steadyClaims(peer) {
+function steadyClaims(peer, row = 'backlog.200k') {
   const of = { row: 'backlog.10k', metric: 'process' };
-  return [{ row: 'backlog.200k', metric: 'process', peer, kind: 'at least', value: 0.8, of }];
+  return [{ row, metric: 'process', peer, kind: 'at least', value: 0.8, of }];
 }
 
 function idle(peer) {
-  return [under('idle', 'core', peer, 2), { row: 'idle', metric: 'queries', peer, kind: 'at most', value: 1 }];
+  return [under('idle', 'core', peer, 2), atMost('idle', 'queries', peer, 1)];
 }

@@ -60,6 +60,7 @@ export async function open({ family, store, options }) {
 
 function connection(family, store, options) {
   if (family === 'memory') return { driver: 'memory' };
+  if (family === 'redis') return { driver: 'redis', url: store.url, ...options };
   if (family === 'sqlite') {
     return { driver: 'database', dataSource: { type: 'better-sqlite3', database: store.file }, ...options };
   }

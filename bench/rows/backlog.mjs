@@ -5,11 +5,12 @@ import { FIRST_NUMBER, payload } from '../lib/payload.mjs';
 import { inFlight } from '../lib/senders.mjs';
 import { workUntil } from '../lib/work-until.mjs';
 
-function backlog(waiting) {
+function backlog(waiting, families) {
   const jobs = waiting.toLocaleString('en-US');
   return {
     id: `backlog.${waiting / 1_000}k`,
     once: true,
+    families,
     lines: [
       { metric: 'dispatch', title: `dispatch one by one with ${jobs} waiting, jobs/s`, better: 'higher' },
       { metric: 'process', title: `process, concurrency 10, with ${jobs} waiting, jobs/s`, better: 'higher' },
@@ -35,4 +36,12 @@ function backlog(waiting) {
   };
 }
 
-export const backlogRows = [backlog(10_000), backlog(50_000), backlog(200_000)];
+const SQL = ['memory', 'sqlite', 'postgres'];
+
+export const backlogRows = [
+  backlog(10_000),
+  backlog(50_000, SQL),
+  backlog(100_000, ['redis']),
+  backlog(200_000, SQL),
+  backlog(1_000_000, ['redis']),
+];

@@ -34,7 +34,7 @@ export const delayedRows = [
         plain: true,
       },
     ],
-    excludes: ['raw-sqlite', 'raw-pg'],
+    excludes: ['raw-sqlite', 'raw-pg', 'raw-redis', 'raw-redis-batch'],
     async run(cell) {
       const sending = { kind: 'delayed', count: cell.quick ? 60 : 300, minMs: 300, maxMs: cell.quick ? 1_500 : 4_000 };
       const { late, checks } = await lateness(cell, sending, 15_000);
@@ -46,7 +46,7 @@ export const delayedRows = [
     id: 'delayed.burst',
     once: true,
     lines: [{ metric: 'last', title: '2,000 due at one instant: the last one, ms', better: 'lower' }],
-    excludes: ['raw-sqlite', 'raw-pg'],
+    excludes: ['raw-sqlite', 'raw-pg', 'raw-redis', 'raw-redis-batch'],
     async run(cell) {
       const { late, checks } = await lateness(cell, { kind: 'burst', count: 2_000, inMs: 10_000 }, 60_000);
       return { values: { last: Math.max(...late), earliest: Math.min(...late) }, checks };

@@ -4,11 +4,14 @@ import { tally } from '../lib/handled.mjs';
 import { workUntil } from '../lib/work-until.mjs';
 import { median } from '../lib/stats.mjs';
 
-function processing({ id, title, concurrency, bytes, quick }) {
+function processing({ id, title, concurrency, bytes, quick, cpu }) {
   return {
     id,
     quick,
-    lines: [{ metric: 'rate', title, better: 'higher' }],
+    lines: [
+      { metric: 'rate', title, better: 'higher' },
+      ...(cpu === undefined ? [] : [{ metric: 'cpu', title: cpu, better: 'lower', plain: true }]),
+    ],
     async run({ openQueue, peer, seconds, quick: short }) {
       const queue = await openQueue();
       const jobs = Math.ceil(backlogFor(peer.family, { quick: short }) / (bytes === 10_000 ? 4 : 1));
@@ -26,7 +29,7 @@ function processes({ id, title, concurrency, count, quick }) {
     id,
     quick,
     // The memory driver lives in one process.
-    families: ['sqlite', 'postgres'],
+    families: ['sqlite', 'postgres', 'redis'],
     lines: [{ metric: 'rate', title, better: 'higher' }],
     async run({ openQueue, peer, store, seconds, quick: short }) {
       const queue = await openQueue();
@@ -49,7 +52,13 @@ function processes({ id, title, concurrency, count, quick }) {
 export const processRows = [
   processing({ id: 'process.c1', title: 'process, concurrency 1, jobs/s', concurrency: 1, quick: true }),
   processing({ id: 'process.c10', title: 'process, concurrency 10, jobs/s', concurrency: 10, quick: true }),
-  processing({ id: 'process.c100', title: 'process, concurrency 100, jobs/s', concurrency: 100, quick: true }),
+  processing({
+    id: 'process.c100',
+    title: 'process, concurrency 100, jobs/s',
+    concurrency: 100,
+    quick: true,
+    cpu: 'process, concurrency 100: worker CPU a job, µs',
+  }),
   processes({
     id: 'process.c10x2',
     title: 'process, two processes with concurrency 10, jobs/s',
