@@ -5,11 +5,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { findServer } from '../test/support/servers.mjs';
 
 /** Those without which tests would be left out. MySQL is in few systems' packages: its tests run on MariaDB where it is not. */
-const NEEDED = ['postgres', 'mariadb'];
-const OPTIONAL = ['mysql', 'redis'];
+const NEEDED = ['postgres', 'mariadb', 'redis'];
+const OPTIONAL = ['mysql'];
 const NAMES = { postgres: 'PostgreSQL', mariadb: 'MariaDB', mysql: 'MySQL', redis: 'Redis' };
-const APT = { postgres: 'postgresql', mariadb: 'mariadb-server' };
-const BREW = { postgres: 'postgresql@17', mariadb: 'mariadb' };
+const APT = { postgres: 'postgresql', mariadb: 'mariadb-server', redis: 'redis-server' };
+const BREW = { postgres: 'postgresql@17', mariadb: 'mariadb', redis: 'redis' };
 
 let missing = NEEDED.filter((kind) => findServer(kind) === undefined);
 const failure = missing.length > 0 ? install(missing) : undefined;

@@ -43,6 +43,6 @@ export function idKey(id: string): { readonly key: string; readonly name: string
 }
 
 /** The id that `idKey` was given. */
-export function idOf(key: unknown, name: unknown): string {
+export function idOf(key: string | number | null, name: string | number | null): string {
   return name === null ? String(key) : readable(String(name));
 }

@@ -21,17 +21,23 @@ export type ConnectionOptions =
     }
   | {
       driver: 'redis';
+      /** `redis://user:password@host:6379/0`, `rediss://…` for TLS, or a socket's path. Default: env `REDIS_URL`, else localhost. */
       url?: string;
+      /** Of an ioredis client, Sentinel and TLS among them; they stand before what the URL says. */
       options?: object;
+      /** `options` are those of an ioredis Cluster. */
       cluster?: { nodes: { host: string; port: number }[]; options?: object };
+      /** An ioredis client, Redis or Cluster, whose settings are used. The queue opens connections of its own and leaves this one alone. */
       client?: object;
       queue?: string;
+      /** What all keys begin with. Default 'queue'. With braces in it everything is in one slot of a cluster. */
       prefix?: string;
       retryAfter?: Duration;
       /** How long a worker waits for a job in one call. */
       blockFor?: Duration;
       afterCommit?: boolean;
       outbox?: boolean | { dataSource: string };
+      /** Refuse a server that may throw jobs away (a `maxmemory-policy` other than noeviction) instead of warning. Default false. */
       strict?: boolean;
       prefetch?: number;
     }

@@ -61,7 +61,7 @@ export interface SchemaMigration {
 }
 
 /** A reservation as a watchdog thread knows it. */
-export type WatchedJob = Pick<ReservedJob, 'id' | 'token'>;
+export type WatchedJob = Pick<ReservedJob, 'id' | 'queue' | 'token'>;
 
 /** A store as a watchdog thread reaches it, over a connection of its own: every verb is fenced by token and aligned by index. */
 export interface StoreWatch {

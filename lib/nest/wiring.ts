@@ -69,6 +69,7 @@ const DRIVERS: ReadonlyMap<string, DriverLoader> = new Map<string, DriverLoader>
   ['null', async () => (await import('../backends/in-process/null-driver.js')).nullDriver],
   ['memory', async () => (await import('../backends/memory/memory-backend.js')).memoryBackend],
   ['database', async () => (await import('../backends/database/database-backend.js')).databaseBackend],
+  ['redis', async () => (await import('../backends/redis/redis-backend.js')).redisBackend],
 ]);
 
 /** The one place where the floors are put together. */

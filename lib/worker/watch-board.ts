@@ -4,6 +4,7 @@ export interface WatchedRow {
   /** Tells this reservation from an earlier one at the same place. */
   readonly version: number;
   readonly id: string;
+  readonly queue: string;
   readonly token: string;
   /** Of the job's class; `''` while it waits for a slot. */
   readonly displayName: string;
@@ -31,14 +32,14 @@ export interface WatchedAttempt {
  * One page: a head, then a row for each reservation.
  *
  *   head   beat f64, entered i32
- *   row    i32: version, state, length of id, of token, of name, hasMemo      f64: deadline, timeout, delay, renewed      text
+ *   row    i32: version, state, length of id, of token, of name, hasMemo, length of queue      f64: deadline, timeout, delay, renewed      text
  */
 const HEAD_BYTES = 64;
 const ENTERED = 2;
-const ROW_BYTES = 256;
+const ROW_BYTES = 384;
 const ROW_INTS = ROW_BYTES / 4;
 const ROW_DOUBLES = ROW_BYTES / 8;
-const [VERSION, STATE, ID, TOKEN, NAME, MEMO] = [0, 1, 2, 3, 4, 5];
+const [VERSION, STATE, ID, TOKEN, NAME, MEMO, QUEUE] = [0, 1, 2, 3, 4, 5, 6];
 const [DEADLINE, TIMEOUT, DELAY, RENEWED] = [4, 5, 6, 7];
 const TEXT_AT = 64;
 const TEXT_BYTES = ROW_BYTES - TEXT_AT;
@@ -95,9 +96,9 @@ export class WatchBoard {
     this.#ints[ENTERED] = place === undefined ? 0 : place + 1;
   }
 
-  /** Puts a reservation up. `undefined`: there is no room for it, or its id or token does not fit; the worker alone keeps its lease. */
-  hold(id: string, token: string, now: number): number | undefined {
-    const text = id + token;
+  /** Puts a reservation up. `undefined`: there is no room for it, or its texts do not fit; the worker alone keeps its lease. */
+  hold(id: string, token: string, now: number, queue = ''): number | undefined {
+    const text = id + token + queue;
     if (text.length > TEXT_BYTES - NAME_BYTES || !PLAIN.test(text)) return undefined;
     const place = this.#free.pop();
     if (place === undefined) return undefined;
@@ -108,6 +109,7 @@ export class WatchBoard {
     ints[int + STATE] = WAITING;
     ints[int + ID] = id.length;
     ints[int + TOKEN] = token.length;
+    ints[int + QUEUE] = queue.length;
     ints[int + NAME] = 0;
     ints[int + MEMO] = 0;
     this.#doubles[double + DEADLINE] = Infinity;
@@ -127,7 +129,7 @@ export class WatchBoard {
     this.#doubles[double + DEADLINE] = attempt.deadline;
     this.#doubles[double + TIMEOUT] = attempt.timeoutMs;
     this.#doubles[double + DELAY] = attempt.delayMs;
-    const at = textOf(place) + ints[int + ID]! + ints[int + TOKEN]!;
+    const at = textOf(place) + ints[int + ID]! + ints[int + TOKEN]! + ints[int + QUEUE]!;
     ints[int + NAME] = this.#text.write(attempt.displayName, at, NAME_BYTES, 'latin1');
     return this.#end(int);
   }
@@ -185,6 +187,7 @@ export class WatchBoard {
       version,
       id: next(ints[int + ID]!),
       token: next(ints[int + TOKEN]!),
+      queue: next(ints[int + QUEUE]!),
       displayName: next(ints[int + NAME]!),
       running: ints[int + STATE] === RUNNING,
       deadline: doubles[double + DEADLINE]!,

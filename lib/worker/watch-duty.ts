@@ -154,7 +154,7 @@ export class WatchDuty {
     const isBack = (): boolean => this.board.beat !== beat;
     const releases = [
       ...stuck.map((row) => this.#timedOut(row)),
-      ...others.map(({ id, token }): Release => ({ id, token, delayMs: 0, countAttempt: false })),
+      ...others.map(({ id, queue, token }): Release => ({ id, queue, token, delayMs: 0, countAttempt: false })),
     ];
     const { taken, left } = await this.#release(releases, isBack);
     // It went on in the last moment, and keeps its jobs.
@@ -199,9 +199,9 @@ export class WatchDuty {
   }
 
   #timedOut(row: WatchedRow): Release {
-    const { id, token, delayMs, timeoutMs } = row;
+    const { id, queue, token, delayMs, timeoutMs } = row;
     const memo = writeMemo({ ...readMemo(this.tools.memoOf(row)), timedOut: timeoutMs });
-    return { id, token, delayMs, countAttempt: true, memo };
+    return { id, queue, token, delayMs, countAttempt: true, memo };
   }
 
   #blame([first, ...more]: readonly WatchedRow[]): string {

@@ -78,8 +78,8 @@ export class Watchdog {
   }
 
   /** Puts a reservation up. `undefined`: this one is not watched. */
-  hold({ id, token }: ReservedJob): number | undefined {
-    return this.#gone ? undefined : this.#board.hold(id, token, this.#clock.elapsed());
+  hold({ id, token, queue }: ReservedJob): number | undefined {
+    return this.#gone ? undefined : this.#board.hold(id, token, this.#clock.elapsed(), queue);
   }
 
   start(place: number, attempt: RunningAttempt): void {

@@ -28,7 +28,7 @@ describeServer('mysql', 'the watch of mysql', () => {
   it('renews and releases by token, also after its connection was killed', async () => {
     await statements.insert(link, [entry(), entry()]);
     const { jobs } = await statements.claim(link, claimOf({ leaseMs: 1_000 }));
-    const [a, b] = jobs.map(({ id, token }) => ({ id, token }));
+    const [a, b] = jobs.map(({ id, queue, token }) => ({ id, queue, token }));
     expect(await watch.renew([a!, { ...b!, token: 'x' }], 60_000)).toEqual([
       { ok: true },
       { ok: false, reason: 'lease-lost' },
@@ -57,7 +57,7 @@ describeServer('mysql', 'the watch of mysql', () => {
     const made = mysqlDialect.watch({ type: 'mysql', host: '127.0.0.1', port: 1, username: 'x' }, mysql.tables);
     const nowhere = await openWatch(made!.data);
     const start = performance.now();
-    const answers = await nowhere.renew([{ id: 'a', token: 't' }], 1_200);
+    const answers = await nowhere.renew([{ id: 'a', queue: 'default', token: 't' }], 1_200);
     expect(answers).toMatchObject([{ ok: false, reason: 'error' }]);
     expect(performance.now() - start).toBeLessThan(1_000);
     await nowhere.close();

@@ -82,6 +82,7 @@ describe('the tarball', () => {
       'README.md',
       'docs/database.md',
       'docs/events.md',
+      'docs/redis.md',
       'docs/worker.md',
       'package.json',
     ];

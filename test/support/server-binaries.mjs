@@ -13,7 +13,7 @@ const PROGRAMS = {
     ['mariadb-install-db', 'mysql_install_db'],
   ],
   mysql: [['mysqld']],
-  redis: [['redis-server']],
+  redis: [['redis-server', 'valkey-server']],
 };
 
 /** @type {Map<ServerKind, FoundServer>} */

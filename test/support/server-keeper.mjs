@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { startRedis, startRedisCluster } from './redis-servers.mjs';
 import { findServer, standIn, startServer } from './servers.mjs';
 
 /** @typedef {import('./servers.mjs').SqlServerKind} SqlServerKind */
@@ -8,6 +9,8 @@ import { findServer, standIn, startServer } from './servers.mjs';
 
 /** Many spec files and their child processes at once, each with pools. */
 const SETTINGS = { max_connections: 300 };
+/** Nothing has to outlive these. */
+const REDIS_SETTINGS = { appendonly: 'no', maxclients: 1_000 };
 const NAMES = { postgres: 'PostgreSQL', mariadb: 'MariaDB', mysql: 'MySQL' };
 
 /**
@@ -19,6 +22,10 @@ export class ServerKeeper {
   #servers = new Map();
   /** @type {Set<string>} */
   #ran = new Set();
+  /** @type {Promise<import('./redis-servers.mjs').RedisServer> | undefined} */
+  #redis;
+  /** @type {Promise<import('./redis-servers.mjs').RedisCluster> | undefined} */
+  #cluster;
   #http = createServer((request, response) => {
     this.#answer(request.url ?? '/').then(
       (body) => response.end(JSON.stringify(body)),
@@ -41,7 +48,8 @@ export class ServerKeeper {
   async close() {
     this.#http.close();
     this.#http.closeAllConnections();
-    await Promise.allSettled([...this.#servers.values()].map(async (server) => (await server).close()));
+    const all = [...this.#servers.values(), this.#redis, this.#cluster];
+    await Promise.allSettled(all.map(async (server) => (await server)?.close()));
     const ran = [...this.#ran].sort();
     const report = process.env.QUEUE_TEST_SERVERS_REPORT;
     if (report) appendFileSync(report, ran.map((line) => `${line}\n`).join(''));
@@ -49,9 +57,10 @@ export class ServerKeeper {
     else if (ran.length > 0) process.stderr.write(`Servers: ${ran.join('; ')}.\n`);
   }
 
-  /** @param {string} path `/kind`, `/kind/fresh`, `/kind/drop/name`, `/kind/private` */
+  /** @param {string} path `/kind`, `/kind/fresh`, `/kind/drop/name`, `/kind/private`, and of Redis also `/redis-cluster` */
   async #answer(path) {
     const [asked, verb, name] = path.slice(1).split('/');
+    if (asked === 'redis' || asked === 'redis-cluster') return this.#answerRedis(asked === 'redis-cluster', verb, name);
     const kind = /** @type {SqlServerKind} */ (asked);
     const stands = standIn(kind);
     const named = `${NAMES[stands]} ${findServer(stands)?.version}`;
@@ -67,6 +76,24 @@ export class ServerKeeper {
     return { ...about, url: as(kind, url), adminUrl: as(kind, adminUrl), database };
   }
 
+  /**
+   * @param {boolean} isCluster
+   * @param {string | undefined} verb
+   * @param {string | undefined} prefix
+   */
+  async #answerRedis(isCluster, verb, prefix) {
+    this.#ran.add(`Redis ${findServer('redis')?.version}${isCluster ? ' as a cluster' : ''}`);
+    if (verb === 'private') return {};
+    if (isCluster) {
+      const cluster = await (this.#cluster ??= startRedisCluster({ settings: REDIS_SETTINGS }));
+      if (verb === 'drop') await Promise.all(cluster.nodes.map((node) => dropKeys(node, String(prefix))));
+      return { nodes: cluster.addresses, version: cluster.version };
+    }
+    const redis = await (this.#redis ??= startRedis({ settings: REDIS_SETTINGS }));
+    if (verb === 'drop') await dropKeys(redis, String(prefix));
+    return { url: redis.url, version: redis.version };
+  }
+
   /** @param {SqlServerKind} kind */
   #server(kind) {
     let server = this.#servers.get(kind);
@@ -76,6 +103,23 @@ export class ServerKeeper {
     }
     return server;
   }
+}
+
+/**
+ * Everything whose name begins so.
+ *
+ * @param {import('./redis-servers.mjs').RedisServer} node
+ * @param {string} prefix
+ */
+async function dropKeys(node, prefix) {
+  let cursor = '0';
+  do {
+    const page = await node.command('SCAN', cursor, 'MATCH', `${prefix}*`, 'COUNT', 1_000);
+    const [next, keys] = /** @type {[string, string[]]} */ (page);
+    // Of several slots: one command each, as a cluster's node wants it.
+    for (const key of keys) await node.command('UNLINK', key);
+    cursor = next;
+  } while (cursor !== '0');
 }
 
 /**

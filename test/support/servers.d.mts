@@ -27,12 +27,11 @@ export interface ServerDatabase {
 }
 
 /** A server of our own, on a free port of 127.0.0.1. It ends with this process, however that ends, and its folder goes too. */
-export interface SqlServer {
-  readonly kind: SqlServerKind;
+export interface PrivateServer {
   readonly version: string;
   /** The same over all restarts. */
   readonly port: number;
-  /** The admin's database, as the user who may do everything. No passwords. */
+  /** As the user who may do everything. */
   readonly url: string;
   readonly dataDir: string;
   /** Undefined while it is down. */
@@ -46,15 +45,21 @@ export interface SqlServer {
   start(): Promise<void>;
   /** `downMs` defaults to 0. */
   restart(how?: { signal?: NodeJS.Signals; downMs?: number }): Promise<void>;
+  /** What the server wrote to its log so far. */
+  log(): string;
+  /** Ends the server and removes its folder. */
+  close(): Promise<void>;
+}
+
+export interface SqlServer extends PrivateServer {
+  readonly kind: SqlServerKind;
+  /** The admin's database. No passwords. */
+  readonly url: string;
   /** One statement as the admin, on a connection of its own. */
   sql(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
   createDatabase(name: string): Promise<ServerDatabase>;
   /** Also with clients in it: their connections are ended. */
   dropDatabase(name: string): Promise<void>;
-  /** What the server wrote to its log so far. */
-  log(): string;
-  /** Ends the server and removes its folder. */
-  close(): Promise<void>;
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   findServer,
   standIn,
   startServer,
+  type ServerKind,
   type ServerOptions,
   type SqlServer,
   type SqlServerKind,
@@ -33,16 +34,16 @@ const NAMES: Record<SqlServerKind, string> = { postgres: 'PostgreSQL', mariadb: 
 
 /** The server every spec of this run shares, started for the first that asks. A spec that stops a server starts a private one. */
 export function sharedServer(kind: SqlServerKind): Promise<SharedServer> {
-  return ask<SharedServer>(`/${kind}`);
+  return askKeeper<SharedServer>(`/${kind}`);
 }
 
 /** An empty database on the shared server. */
 export async function freshDatabase(kind: SqlServerKind): Promise<FreshDatabase> {
-  const made = await ask<Omit<FreshDatabase, 'drop'>>(`/${kind}/fresh`);
+  const made = await askKeeper<Omit<FreshDatabase, 'drop'>>(`/${kind}/fresh`);
   return {
     ...made,
     drop: async () => {
-      await ask(`/${kind}/drop/${made.database}`);
+      await askKeeper(`/${kind}/drop/${made.database}`);
     },
   };
 }
@@ -66,7 +67,7 @@ export function useDatabase(kind: SqlServerKind): Omit<FreshDatabase, 'drop'> {
 
 /** A server of the spec's own, to stop and restart. For `mysql` it is MariaDB where no MySQL server is to be had. */
 export async function privateServer(kind: SqlServerKind, options?: ServerOptions): Promise<SqlServer> {
-  const { kind: stands } = await ask<{ kind: SqlServerKind }>(`/${kind}/private`);
+  const { kind: stands } = await askKeeper<{ kind: SqlServerKind }>(`/${kind}/private`);
   return startServer(stands, options);
 }
 
@@ -75,12 +76,21 @@ export async function privateServer(kind: SqlServerKind, options?: ServerOptions
  * tests of `mysql` run on MariaDB where no MySQL server is to be had.
  */
 export function describeServer(kind: SqlServerKind, name: string, tests: () => void): void {
+  describeFound(standIn(kind), name, tests, NAMES[kind]);
+}
+
+/** The same for `Redis`, standalone or as a cluster. */
+export function describeRedis(name: string, tests: () => void): void {
+  describeFound('redis', name, tests, 'Redis');
+}
+
+function describeFound(kind: ServerKind, name: string, tests: () => void, called: string): void {
   const register = { run: describe, skip: describe.skip };
-  if (findServer(standIn(kind)) !== undefined) {
+  if (findServer(kind) !== undefined) {
     register.run(name, tests);
     return;
   }
-  const reason = `no ${NAMES[kind]} server is installed here (npm run verify gets it, or says how)`;
+  const reason = `no ${called} server is installed here (npm run verify gets it, or says how)`;
   if (process.env.REQUIRE_ALL !== '1') {
     console.info(`Skipped: ${name}: ${reason}.`);
     register.skip(name, tests);
@@ -93,7 +103,8 @@ export function describeServer(kind: SqlServerKind, name: string, tests: () => v
   });
 }
 
-async function ask<T>(path: string): Promise<T> {
+/** @param path what the keeper of this run's servers is asked for */
+export async function askKeeper<T>(path: string): Promise<T> {
   const keeper = process.env.QUEUE_TEST_KEEPER;
   if (!keeper) throw new Error('No keeper of servers: run the specs by npm run jest, which starts one.');
   const response = await fetch(`${keeper}${path}`, { headers: { connection: 'close' } });

@@ -117,6 +117,8 @@ function floorFault({ from, target }: Import): string | undefined {
   if (FLOORS[there] === undefined) return `${from} imports ${target}, which stands on no floor`;
   if (here === 'backends') {
     if (FLOORS[there] <= 1) return undefined;
+    // What several kinds of store have in common stands beside their folders.
+    if (there === 'backends' && target.split('/').length === 2) return undefined;
     const family = (path: string) => path.split('/').slice(0, 2).join('/');
     return family(from) === family(target) ? undefined : `${from} may see support and contracts only, not ${target}`;
   }
@@ -274,6 +276,8 @@ describe('the check itself', () => {
     expect(fault('backends/redis/redis-driver.ts', `import '../../job/queueable.js';`)).toHaveLength(1);
     expect(fault('backends/redis/redis-driver.ts', `import '../memory/memory-driver.js';`)).toHaveLength(1);
     expect(fault('backends/redis/redis-driver.ts', `import '../../contracts/backend.js';`)).toEqual([]);
+    expect(fault('backends/redis/redis-driver.ts', `import '../body-text.js';`)).toEqual([]);
+    expect(fault('backends/body-text.ts', `import './redis/redis-driver.js';`)).toHaveLength(1);
     expect(fault('worker/worker.ts', `import { Logger } from '@nestjs/common';`)).toHaveLength(1);
     expect(fault('job/queueable.ts', `import { Module } from '@nestjs/core';`)).toHaveLength(1);
     expect(fault('job/queueable.ts', `import { Injectable } from '@nestjs/common';`)).toEqual([]);

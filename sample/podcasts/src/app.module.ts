@@ -28,8 +28,10 @@ import { settings } from './settings.js';
       },
     }),
     TypeOrmModule.forFeature([Podcast]),
-    // Jobs live beside the podcasts, in the same file.
-    QueueModule.forRoot({ connections: { database: { driver: 'database', dataSource: 'default' } } }),
+    // Jobs live beside the podcasts, in the same file; or on the Redis of REDIS_URL, where that is set.
+    process.env['REDIS_URL']
+      ? QueueModule.forRoot({ default: 'redis', connections: { redis: { driver: 'redis', prefix: settings.prefix } } })
+      : QueueModule.forRoot({ connections: { database: { driver: 'database', dataSource: 'default' } } }),
   ],
   controllers: [PodcastsController, FailedController],
   providers: [AudioProcessor, PodcastLibrary, JobJournal, ProcessPodcast, PublishPodcast],

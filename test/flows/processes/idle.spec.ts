@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
 import type { Gauges } from '../../fixtures/processes/gauges.js';
 import { rawSql } from '../../support/raw-sql.js';
-import type { SqlServer } from '../../support/servers.mjs';
-import { privateServer, START_LIMIT_MS } from '../../support/shared-servers.js';
-import { Site, SITE_STORES, type Child, type SiteStore } from './site.js';
+import { START_LIMIT_MS } from '../../support/shared-servers.js';
+import { Site, SITE_STORES, siteServer, type Child, type SiteStore } from './site.js';
 
 /** Looks become seldom with the time that nothing is to do. */
 const SETTLE_MS = 12_000;
@@ -90,8 +90,8 @@ describe('a worker whose server has gone', () => {
   });
 });
 
-async function watch(store: SiteStore): Promise<void> {
-  const server = store === 'sqlite' ? undefined : await privateServer(store, settingsOf(store));
+async function watch(store: (typeof SITE_STORES)[number]): Promise<void> {
+  const server = store === 'sqlite' ? undefined : await siteServer(store, settingsOf(store));
   const site = server ? await Site.on(server) : await Site.open();
   over.push(async () => {
     await site.close();
@@ -148,7 +148,8 @@ function settingsOf(store: SiteStore) {
 }
 
 /** By the server's own account, without what the reading adds to it. */
-async function openBook(server: SqlServer): Promise<Book> {
+async function openBook(server: Awaited<ReturnType<typeof siteServer>>): Promise<Book> {
+  if ('command' in server) return openRedisBook(server.url);
   if (server.kind === 'postgres') {
     const read = (): number => server.log().match(/^nestjs-queue [^:]*: LOG: +(?:execute|statement)/gm)?.length ?? 0;
     return { read: () => Promise.resolve(read()), close: () => Promise.resolve() };
@@ -164,5 +165,25 @@ async function openBook(server: SqlServer): Promise<Book> {
       return Number(row!.count) - reads;
     },
     close: () => raw.close(),
+  };
+}
+
+/** What a script does is part of its call; a wait for the bell is the one that blocks. */
+async function openRedisBook(url: string): Promise<Book> {
+  const client = new Redis(url);
+  client.on('error', () => undefined);
+  const monitor = await client.monitor();
+  monitor.on('error', () => undefined);
+  let count = 0;
+  monitor.on('monitor', (_: string, [name]: string[], source: string) => {
+    if (source !== 'lua' && name!.toLowerCase() !== 'blpop') count += 1;
+  });
+  return {
+    read: () => Promise.resolve(count),
+    close: async () => {
+      monitor.disconnect();
+      client.disconnect();
+      await Promise.resolve();
+    },
   };
 }

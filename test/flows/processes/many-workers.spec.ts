@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Site, SITE_STORES } from './site.js';
+import { canHave, Site, SITE_STORES } from './site.js';
 
 const WORKERS = 8;
 const JOBS = WORKERS * 2_000;
@@ -7,7 +7,7 @@ const PRODUCERS = 4;
 const SINGLE = 500;
 const BULK = 100;
 
-describe.each(SITE_STORES)(
+describe.each([...SITE_STORES, 'redis-cluster' as const].filter(canHave))(
   `on %s: ${WORKERS} workers, ${JOBS} jobs, ${PRODUCERS} producers at the same time`,
   (store) => {
     let site: Site;

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Line } from '../../fixtures/processes/ledger.js';
-import type { SqlServer } from '../../support/servers.mjs';
-import { privateServer, START_LIMIT_MS } from '../../support/shared-servers.js';
-import { Site, SITE_STORES, type Child, type Ended, type Producer } from './site.js';
+import { START_LIMIT_MS } from '../../support/shared-servers.js';
+import { Site, SITE_STORES, siteServer, type Child, type Ended, type Producer } from './site.js';
 
 const WORKERS = 4;
 const CONCURRENCY = 5;
@@ -11,12 +10,12 @@ const JOBS = 1_500;
 const BACK_AT_WORK_MS = 5_000;
 const AT_ONCE_MS = 500;
 
-let server: SqlServer;
+let server: Awaited<ReturnType<typeof siteServer>>;
 let site: Site;
 
 describe.each(SITE_STORES.filter((store) => store !== 'sqlite'))('on %s, with a server that goes away', (kind) => {
   beforeAll(async () => {
-    server = await privateServer(kind);
+    server = await siteServer(kind);
   }, START_LIMIT_MS);
   afterAll(() => server.close(), START_LIMIT_MS);
   beforeEach(() => server.start(), 60_000);

@@ -2,16 +2,12 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'libsql';
 import type { Line } from '../../fixtures/processes/ledger.js';
 import type { Answer, Order, Wanted } from '../../fixtures/processes/producer.js';
-import { databaseBackend } from '../../../lib/backends/database/database-backend.js';
-import { backendContext } from '../../backends/sqlite-harness.js';
 import { buildFixture } from '../../support/build-fixture.js';
-import { rawSql, type RawSql } from '../../support/raw-sql.js';
-import type { SqlServer } from '../../support/servers.mjs';
-import { findServer } from '../../support/servers.mjs';
-import { freshDatabase } from '../../support/shared-servers.js';
+import { sharedStore, storeOn, type SiteKeeping, type SiteServer, type SiteStore } from './site-stores.js';
+
+export { canHave, SITE_STORES, siteServer, type SiteServer, type SiteStore } from './site-stores.js';
 
 export interface Ended {
   readonly code: number | null;
@@ -88,62 +84,38 @@ export class Producer {
   }
 }
 
-export type SiteStore = 'sqlite' | 'postgres' | 'mariadb';
-
-/** Those that can be had here. What cannot is said by the specs of the servers themselves. */
-export const SITE_STORES = (['sqlite', 'postgres', 'mariadb'] as const).filter(
-  (store) => store === 'sqlite' || process.env['REQUIRE_ALL'] === '1' || findServer(store) !== undefined,
-);
-
-interface SiteDatabase {
-  readonly raw: RawSql;
-  close(): Promise<void>;
-}
-
 /** A folder with a store, a ledger, and processes that share them. */
 export class Site {
-  readonly folder = mkdtempSync(join(tmpdir(), 'nestjs-queue-site-'));
   readonly #children: Child[] = [];
 
   private constructor(
     private readonly fixture: string,
     private readonly env: Readonly<Record<string, string>>,
-    private readonly database?: SiteDatabase,
+    readonly folder: string,
+    private readonly keeping: SiteKeeping,
   ) {}
 
-  static async open(env: Readonly<Record<string, string>> = {}, store: SiteStore = 'sqlite'): Promise<Site> {
-    const { folder } = await buildFixture('processes', 'test/fixtures/processes');
-    if (store === 'sqlite') return new Site(folder, env);
-    const database = await freshDatabase(store);
-    const { url } = database;
-    await install(store, url);
-    const raw = await rawSql(store, url);
-    const close = async (): Promise<void> => {
-      await raw.close();
-      await database.drop();
-    };
-    return new Site(folder, { ...env, QUEUE_DATABASE_URL: url }, { raw, close });
+  static open(env: Readonly<Record<string, string>> = {}, store: SiteStore = 'sqlite'): Promise<Site> {
+    return Site.#with(env, (folder) => sharedStore(store, folder));
   }
 
   /** On a server of the test's own, which it may stop. */
-  static async on(server: SqlServer, env: Readonly<Record<string, string>> = {}): Promise<Site> {
-    const { folder } = await buildFixture('processes', 'test/fixtures/processes');
-    const name = `site_${Math.random().toString(36).slice(2)}`;
-    const { url } = await server.createDatabase(name);
-    await install(server.kind, url);
-    const raw: RawSql = {
-      // A connection for each: the server does not always stay up.
-      sql: async (text, values) => {
-        const one = await rawSql(server.kind, url);
-        try {
-          return await one.sql<never>(text, values);
-        } finally {
-          await one.close();
-        }
-      },
-      close: () => Promise.resolve(),
-    };
-    return new Site(folder, { ...env, QUEUE_DATABASE_URL: url }, { raw, close: () => Promise.resolve() });
+  static on(server: SiteServer, env: Readonly<Record<string, string>> = {}): Promise<Site> {
+    return Site.#with(env, () => storeOn(server));
+  }
+
+  static async #with(
+    env: Readonly<Record<string, string>>,
+    keeping: (folder: string) => Promise<SiteKeeping>,
+  ): Promise<Site> {
+    const fixture = await buildFixture('processes', 'test/fixtures/processes');
+    const folder = mkdtempSync(join(tmpdir(), 'nestjs-queue-site-'));
+    try {
+      return new Site(fixture.folder, env, folder, await keeping(folder));
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** Starts a script of the fixture. */
@@ -157,7 +129,7 @@ export class Site {
     const started = new Child(
       fork(join(this.fixture, `${script}.js`), args, {
         cwd: this.folder,
-        env: { ...inherited, ...this.env, ...options.env, LEDGER_NAME: name },
+        env: { ...inherited, ...this.keeping.env, ...this.env, ...options.env, LEDGER_NAME: name },
         execPath: NODE,
         execArgv: options.node ?? [],
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -236,41 +208,35 @@ export class Site {
     return lines.find(is)!;
   }
 
-  async rows<T = Record<string, unknown>>(sql: string): Promise<readonly T[]> {
-    if (this.database) return this.database.raw.sql<T>(sql);
-    const database = new Database(join(this.folder, 'queue.sqlite'), { timeout: 5_000, readonly: true });
-    try {
-      return database.prepare(sql).all([]) as T[];
-    } finally {
-      database.close();
-    }
+  /** Of a store with tables. */
+  rows<T = Record<string, unknown>>(sql: string): Promise<readonly T[]> {
+    return this.keeping.rows!<T>(sql);
   }
 
-  /** Nothing is left in the queue, and nothing has failed. */
-  async left(): Promise<{ jobs: number; failed: number }> {
-    const [row] = await this.rows<{ jobs: number; failed: number }>(
-      'SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM failed_jobs) AS failed',
-    );
-    return { jobs: Number(row!.jobs), failed: Number(row!.failed) };
+  /** What is left in all queues, and how many have failed. */
+  left(): Promise<{ jobs: number; failed: number }> {
+    return this.keeping.left();
+  }
+
+  /** Of every failed job. */
+  exceptions(): Promise<readonly string[]> {
+    return this.keeping.exceptions();
+  }
+
+  /** All jobs that are in the store. */
+  stored(): ReturnType<SiteKeeping['stored']> {
+    return this.keeping.stored();
   }
 
   /** Ends every process of the site, and removes its folder. */
   async close(): Promise<void> {
     for (const child of this.#children) if (child.running) child.kill('SIGKILL');
     await Promise.allSettled(this.#children.map((child) => child.ended));
-    await this.database?.close();
+    await this.keeping.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
   #told(): string {
     return this.#children.map((child) => child.err).join('');
   }
-}
-
-/** Once, and not by every process of the site at the same moment. */
-async function install(type: string, url: string): Promise<void> {
-  const dataSource: { type: string } & { url: string } = { type, url };
-  const backend = databaseBackend({ driver: 'database', dataSource, migrate: true }, backendContext());
-  await backend.check!();
-  await backend.close();
 }

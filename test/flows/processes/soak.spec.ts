@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Gauges } from '../../fixtures/processes/gauges.js';
-import { Site, SITE_STORES, type Child, type SiteStore } from './site.js';
+import { Site, SITE_STORES, type Child } from './site.js';
 
 const MB = 1_048_576;
 
@@ -21,10 +21,11 @@ async function gauge(worker: Child): Promise<Gauges> {
   return site.lines('gauge').at(-1)!.info as Gauges;
 }
 
-const LENGTHS: readonly (readonly [SiteStore, number, number])[] = [
+const LENGTHS: readonly (readonly [(typeof SITE_STORES)[number], number, number])[] = [
   ['sqlite', FULL ? 200_000 : 20_000, 10],
   ['postgres', 200_000, 100],
   ['mariadb', FULL ? 200_000 : 20_000, 100],
+  ['redis', 200_000, 100],
 ];
 
 describe.each(LENGTHS.filter(([store]) => SITE_STORES.includes(store)))('on %s', (store, jobs, concurrency) => {

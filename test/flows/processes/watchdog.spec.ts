@@ -71,7 +71,7 @@ for (const store of SITE_STORES) {
           ['next', 'failed', 1, 'TimeoutExceededError'],
           ['next', 'exception', 1, 'TimeoutExceededError'],
         ]);
-        expect(await exceptions()).toEqual([expect.stringMatching(/^TimeoutExceededError: Spin has timed out\./)]);
+        expect(await site.exceptions()).toEqual([expect.stringMatching(/^TimeoutExceededError: Spin has timed out\./)]);
         expect(await site.left()).toEqual({ jobs: 0, failed: 1 });
       }, 60_000);
 
@@ -90,7 +90,7 @@ for (const store of SITE_STORES) {
         expect(site.lines('failed').map(({ by, attempt, info }) => [by, attempt, info])).toEqual([
           ['third', 2, 'TimeoutExceededError'],
         ]);
-        expect(await exceptions()).toHaveLength(1);
+        expect(await site.exceptions()).toHaveLength(1);
         expect(await site.left()).toEqual({ jobs: 0, failed: 1 });
       }, 60_000);
 
@@ -237,9 +237,4 @@ function starts(id: string): readonly (readonly [string, number | undefined])[] 
 
 function workersOf(...ids: readonly string[]): readonly string[] {
   return [...new Set(ids.flatMap((id) => site.lines(undefined, id)).map(({ by }) => by))];
-}
-
-async function exceptions(): Promise<readonly string[]> {
-  const rows = await site.rows<{ exception: string }>('SELECT exception FROM failed_jobs');
-  return rows.map(({ exception }) => exception);
 }

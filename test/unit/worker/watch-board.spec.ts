@@ -14,12 +14,14 @@ describe('the watch board', () => {
   it('shows a reservation to the other side from its hold to its end', () => {
     const { worker, thread } = open();
     expect(thread.rows()).toEqual([]);
-    const place = worker.hold('id-1', 'token-1', 10)!;
+    const place = worker.hold('id-1', 'token-1', 10, 'mails')!;
     expect(thread.rows()).toMatchObject([
       { place, id: 'id-1', token: 'token-1', displayName: '', running: false, deadline: Infinity },
     ]);
     const version = worker.start(place, attempt);
-    expect(thread.rows()).toEqual([{ place, version, id: 'id-1', token: 'token-1', running: true, ...attempt }]);
+    expect(thread.rows()).toEqual([
+      { place, version, id: 'id-1', queue: 'mails', token: 'token-1', running: true, ...attempt },
+    ]);
     worker.over(place);
     expect(thread.rows()).toMatchObject([{ id: 'id-1', running: false, deadline: Infinity }]);
     worker.clear(place);
@@ -50,7 +52,7 @@ describe('the watch board', () => {
   });
 
   it.each([
-    ['too long', 'x'.repeat(200)],
+    ['too long', 'x'.repeat(300)],
     ['not of one byte a character', 'id-\u{1F40C}'],
     ['with a line break', 'id\n'],
   ])('leaves an id that is %s to the worker', (_, id) => {

@@ -57,7 +57,7 @@ function open({ leaseMs = LEASE, graceMs = GRACE, mayKill = true } = {}) {
       kill: () => void log.push(`${at()} kill`),
     },
   );
-  const hold = (id: string): number => board.hold(id, `token of ${id}`, now)!;
+  const hold = (id: string): number => board.hold(id, `token of ${id}`, now, 'mails')!;
   const start = (place: number, timeoutMs: number, more: { delayMs?: number; hasMemo?: boolean } = {}): void => {
     board.start(place, {
       displayName: 'Job',
@@ -179,9 +179,16 @@ describe('a watchdog', () => {
     expect(log.filter((line) => !line.includes('renew'))).toEqual(['65000 release stuck,beside,waiting', '65000 kill']);
     expect(said).toHaveLength(1);
     expect(released).toEqual([
-      { id: 'stuck', token: 'token of stuck', delayMs: 7_000, countAttempt: true, memo: '{"timedOut":60000}' },
-      { id: 'beside', token: 'token of beside', delayMs: 0, countAttempt: false },
-      { id: 'waiting', token: 'token of waiting', delayMs: 0, countAttempt: false },
+      {
+        id: 'stuck',
+        queue: 'mails',
+        token: 'token of stuck',
+        delayMs: 7_000,
+        countAttempt: true,
+        memo: '{"timedOut":60000}',
+      },
+      { id: 'beside', queue: 'mails', token: 'token of beside', delayMs: 0, countAttempt: false },
+      { id: 'waiting', queue: 'mails', token: 'token of waiting', delayMs: 0, countAttempt: false },
     ]);
     expect(said[0]).toBe(
       'nestjs-queue: Job [stuck] ran past its timeout of 60 s and the grace of 5 s, and the event loop has been blocked for 65 s. The process is ended (SIGKILL). The job counts as timed out. It takes 2 other jobs along, uncounted, which will run again.',

@@ -40,9 +40,9 @@ class PostgresWatch implements StoreWatch {
   }
 
   release(jobs: Parameters<StoreWatch['release']>[0]): Promise<readonly SettleResult[]> {
-    const settlements = jobs.map(({ id, token, delayMs, countAttempt, memo }) => ({
+    const settlements = jobs.map(({ id, queue, token, delayMs, countAttempt, memo }) => ({
       kind: 'release' as const,
-      job: { id, token },
+      job: { id, queue, token },
       delayMs,
       countAttempt,
       ...(memo === undefined ? {} : { memo }),

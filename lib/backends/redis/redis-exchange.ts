@@ -1,0 +1,171 @@
+import type { ReservedJob, Settlement, SettleResult } from '../../contracts/queue-driver.js';
+import { StoreUnreachableError } from '../../contracts/store-errors.js';
+import { chunks } from '../../support/chunks.js';
+import { claimedOf, reclaimedOf, type Claimed, type ClaimRequest } from './claim-answer.js';
+import { effectFault } from './effect-args.js';
+import type { Patience, RedisLink, Reply } from './link.js';
+import { nonce } from './nonce.js';
+import type { Outbox } from './outbox.js';
+import type { QueueKeys } from './queue-keys.js';
+import { ScriptCall } from './script-call.js';
+import { exchangeScript, plainExchangeScript } from './scripts/exchange.js';
+import { reclaimScript } from './scripts/reclaim.js';
+import { accepted, addSettlements, cancelled, isPlainAck, leaseLost, refusalsOf } from './settle-call.js';
+import { Uncertain } from './uncertain.js';
+
+/** Settlements of one script: some ms of the server's time. */
+const SETTLEMENTS = 2_000;
+
+/** A settlement may take so long; then it is answered with `error`, and can be handed in again. */
+const SETTLE: Patience = { ms: 5_000, lost: 'tell' };
+
+interface LostClaim {
+  readonly queues: readonly string[];
+  readonly leaseMs: number;
+  readonly nonce: string;
+}
+
+export const nothing: Claimed = { jobs: [], broken: [] };
+
+/** Runs the script that settles and claims, within one slot. */
+export class RedisExchange {
+  readonly #uncertain = new Uncertain();
+  /** Claims whose answer was lost: what they took is asked for with the next claim. */
+  #lost: LostClaim[] = [];
+
+  constructor(
+    private readonly link: RedisLink,
+    private readonly keys: QueueKeys,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /** A claim may have taken jobs that nobody knows of. */
+  get hasLost(): boolean {
+    return this.#lost.length > 0;
+  }
+
+  /**
+   * Settles and takes in one trip. All keys must share a slot. Rejects where the claim failed and there is nothing to settle; else what was
+   * to be settled is answered with `error`.
+   */
+  async exchange(
+    settlements: readonly Settlement[],
+    request: ClaimRequest,
+    patience: Patience,
+  ): Promise<{ readonly settled: readonly SettleResult[]; readonly claimed: Claimed }> {
+    const name = nonce();
+    const queues = [...new Set(request.queues)];
+    try {
+      const { settled, answer } = await this.#run(settlements, { ...request, queues }, name, patience);
+      return { settled, claimed: claimedOf(answer, queues, name) };
+    } catch (error) {
+      if (isUnknown(error)) this.#lost.push({ queues, leaseMs: request.leaseMs, nonce: name });
+      if (settlements.length === 0) throw error;
+      return { settled: settlements.map(() => failed(error)), claimed: nothing };
+    }
+  }
+
+  /** Settles. All keys must share a slot. Never rejects. */
+  async settle(settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
+    const results: SettleResult[] = [];
+    for (const some of chunks(settlements, SETTLEMENTS)) {
+      try {
+        const { settled } = await this.#run(some, { queues: [], limit: 0, leaseMs: 0 }, '', SETTLE);
+        if (some === settlements) return settled;
+        results.push(...settled);
+      } catch (error) {
+        results.push(...some.map(() => failed(error)));
+      }
+    }
+    return results;
+  }
+
+  /** What claims took whose answers were lost, with new leases. */
+  async recover(patience: Patience): Promise<readonly ReservedJob[]> {
+    // Taken out first: no one else must ask for the same jobs meanwhile, under the same tokens.
+    const claims = this.#lost;
+    this.#lost = [];
+    const jobs: ReservedJob[] = [];
+    for (const [at, claim] of claims.entries()) {
+      try {
+        const bases = claim.queues.map((queue) => this.keys.base(queue));
+        const reply = await this.link.run(reclaimScript, bases, [claim.nonce, claim.leaseMs, bases.length], patience);
+        jobs.push(...reclaimedOf(reply as readonly Reply[], claim.queues));
+      } catch (error) {
+        this.#lost.push(...claims.slice(at));
+        if (jobs.length === 0) throw error;
+        break;
+      }
+    }
+    return jobs;
+  }
+
+  async #run(
+    settlements: readonly Settlement[],
+    request: ClaimRequest,
+    name: string,
+    patience: Patience,
+  ): Promise<{ readonly settled: readonly SettleResult[]; readonly answer: readonly Reply[] }> {
+    const call = new ScriptCall();
+    for (const queue of request.queues) call.key(this.keys.base(queue));
+    call.args.push(request.limit, request.queues.length, request.leaseMs, name);
+    const { sent, faults } = faultless(settlements);
+    const far = addSettlements(call, sent, this.keys);
+    let answer: readonly Reply[];
+    try {
+      const script = sent.every(isPlainAck) ? plainExchangeScript : exchangeScript;
+      answer = (await this.link.run(script, call.keys, call.args, patience)) as readonly Reply[];
+    } catch (error) {
+      if (isUnknown(error)) this.#uncertain.lost(sent);
+      throw error;
+    }
+    const settled = this.#results(sent, answer[0]!);
+    for (const [place, effects] of far ?? []) {
+      if (settled[place]!.ok) await this.outbox.apply(sent[place]!.job, effects);
+    }
+    return { settled: faults === undefined ? settled : withFaults(settlements, settled, faults), answer };
+  }
+
+  #results(settlements: readonly Settlement[], reply: Reply): readonly SettleResult[] {
+    const results = settlements.map(() => accepted);
+    for (const [place, why] of refusalsOf(reply)) {
+      if (why === 'c') results[place] = cancelled;
+      else if (!this.#uncertain.wasOurs(settlements[place]!, why)) results[place] = leaseLost;
+    }
+    this.#uncertain.known(settlements);
+    return results;
+  }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof StoreUnreachableError && error.outcome === 'unknown';
+}
+
+/** Those that can be sent, and by their place what is wrong with the others. */
+function faultless(settlements: readonly Settlement[]): {
+  readonly sent: readonly Settlement[];
+  readonly faults?: ReadonlyMap<number, unknown>;
+} {
+  let faults: Map<number, unknown> | undefined;
+  settlements.forEach(({ effects }, place) => {
+    const fault = effects && effectFault(effects);
+    if (fault !== undefined) (faults ??= new Map()).set(place, fault);
+  });
+  const wrong = faults;
+  return wrong === undefined
+    ? { sent: settlements }
+    : { sent: settlements.filter((_, place) => !wrong.has(place)), faults: wrong };
+}
+
+function withFaults(
+  settlements: readonly Settlement[],
+  settled: readonly SettleResult[],
+  faults: ReadonlyMap<number, unknown>,
+): readonly SettleResult[] {
+  let next = 0;
+  return settlements.map((_, place) => (faults.has(place) ? failed(faults.get(place)) : settled[next++]!));
+}
+
+export function failed(error: unknown): SettleResult {
+  return { ok: false, reason: 'error', error };
+}

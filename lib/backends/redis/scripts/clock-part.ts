@@ -1,0 +1,7 @@
+/** `now_ms()`: the server's clock in epoch ms. */
+export const clockPart = `
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+`;

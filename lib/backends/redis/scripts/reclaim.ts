@@ -1,0 +1,35 @@
+import { Script } from '../script.js';
+import { clockPart } from './clock-part.js';
+
+/**
+ * What a claim took whose answer was lost, found by its nonce, with a new lease. KEYS: queues. ARGV: nonce, length of the lease in ms, how many queues.
+ * Answers the end of the leases, then of each job the number of its key, id, token, body, priority, attempts, stalls, memo. Where very many
+ * are held nothing is looked for: those jobs come back when their leases end.
+ */
+export const reclaimScript = new Script(
+  'reclaim',
+  'frees',
+  clockPart,
+  `
+local ends, prefix = now_ms() + ARGV[2], ARGV[1] .. '.'
+local answer = { ends }
+for number = 1, tonumber(ARGV[3]) do
+  local base = KEYS[number]
+  local held = redis.call('HLEN', base .. ':held') <= 10000 and redis.call('HGETALL', base .. ':held') or {}
+  for at = 1, #held, 2 do
+    local id, token = held[at], held[at + 1]
+    if string.sub(token, 1, #prefix) == prefix then
+      local body = redis.call('HGET', base .. ':jobs', id)
+      if body then
+        redis.call('ZADD', base .. ':leased', ends, id)
+        local text = redis.call('HGET', base .. ':facts', id)
+        local facts = text and cmsgpack.unpack(text) or {}
+        local job = { number, id, token, body, facts.priority or 0, facts.attempts or 0, facts.stalls or 0, facts.memo or '' }
+        for _, part in ipairs(job) do answer[#answer + 1] = part end
+      end
+    end
+  end
+end
+return answer
+`,
+);

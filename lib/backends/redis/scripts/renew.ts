@@ -1,0 +1,27 @@
+import { Script } from '../script.js';
+import { clockPart } from './clock-part.js';
+
+/**
+ * Makes leases end later. KEYS: queues. ARGV: length in ms, then number of the queue's key, id and token of each job. Answers what was
+ * refused as a settlement is, 0 for none.
+ */
+export const renewScript = new Script(
+  'renew',
+  'frees',
+  clockPart,
+  `
+local refused = {}
+local ends = now_ms() + ARGV[1]
+for at = 2, #ARGV, 3 do
+  local base, id, token = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
+  local place = (at - 2) / 3
+  if redis.call('HGET', base .. ':held', id) == token then
+    redis.call('ZADD', base .. ':leased', ends + place % 1024, id)
+  else
+    refused[#refused + 1] = place
+    refused[#refused + 1] = redis.call('EXISTS', base .. ':gone:' .. token) == 1 and 'c' or 'h'
+  end
+end
+return #refused > 0 and refused or 0
+`,
+);
