@@ -21,7 +21,7 @@ describeRedis('redis behind a sentinel', () => {
       await push(producer, ...before);
       const held = await worker.queue!.reserve(request({ limit: 5 }));
       const primary = await group.primary();
-      expect(await primary!.command('WAIT', 1, 2_000)).toBe(1);
+      await group.replicated();
       const waiting = settled(worker.queue!.reserve(request({ queues: ['later'], waitMs: 30_000 })));
 
       await primary!.stop('SIGKILL');

@@ -28,7 +28,7 @@ for (const kind of ['standalone', 'cluster'] as const) {
     it(`many locks are extended in one go`, async () => {
       const { locks, link } = await open();
       const held = Array.from({ length: 2_500 }, (_, index) => ({ key: `key-${index}`, owner: 'a', ttlMs: 60_000 }));
-      await Promise.all(held.slice(0, 2_000).map(({ key, owner }) => locks.acquire(key, owner, 1_000)));
+      await Promise.all(held.slice(0, 2_000).map(({ key, owner }) => locks.acquire(key, owner, 30_000)));
       link.sent.length = 0;
       const answers = await locks.extend(held);
       expect(answers.filter(Boolean)).toHaveLength(2_000);

@@ -90,6 +90,20 @@ class RedisSentinel {
     }
   }
 
+  /** Waits until every running server has what the primary has by now. */
+  async replicated() {
+    const primary = await this.primary();
+    const wanted = Number((await primary?.info('replication'))?.master_repl_offset);
+    const end = Date.now() + PATIENCE_MS;
+    for (const other of this.servers) {
+      if (other === primary || other.pid === undefined) continue;
+      while (!(Number((await other.info('replication')).slave_repl_offset) >= wanted)) {
+        if (Date.now() > end) throw new Error(`Not replicated within ${PATIENCE_MS} ms.`);
+        await sleep(10);
+      }
+    }
+  }
+
   async close() {
     await Promise.all([this.sentinel, ...this.servers].map(async (server) => server?.close()));
   }

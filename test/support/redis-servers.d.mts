@@ -67,6 +67,8 @@ export interface RedisSentinel {
   primary(): Promise<RedisServer | undefined>;
   /** Waits until the others follow the primary. */
   settled(): Promise<void>;
+  /** Waits until every running server has what the primary has by now. */
+  replicated(): Promise<void>;
   /** Hands the part of the primary to a replica while both are up; the new primary. */
   failover(): Promise<RedisServer>;
   /** Waits until another server than this is the primary. */

@@ -26,7 +26,7 @@ export interface Step {
  * Recorded under the table's name with this behind it: the oldest version whose packages can work with the tables as they are. A later
  * version that only adds what older packages need not know leaves it where it was, and they go on.
  */
-const SINCE = ':since';
+export const SINCE = ':since';
 const INSTALL = 'Run: npx nestjs-queue queue:install';
 
 /** Compares what is there with what this version of the package needs. Every dialect decides by it. */

@@ -1,6 +1,6 @@
 import type { SchemaKind, SchemaMigration, SchemaPart } from '../../contracts/backend.js';
 import type { Component } from './schema-component.js';
-import type { Step } from './schema-plan.js';
+import { SINCE, type Step } from './schema-plan.js';
 import type { Tables } from './table-names.js';
 
 /** What differs between the databases in how versions are kept and tables are looked for. */
@@ -125,7 +125,7 @@ export class SchemaSql {
   }
 
   #forget(table: string): string {
-    return `DELETE FROM ${this.tables.quoted.schema} WHERE name = ${literal(table)}`;
+    return `DELETE FROM ${this.tables.quoted.schema} WHERE name IN (${literal(table)}, ${literal(table + SINCE)})`;
   }
 }
 

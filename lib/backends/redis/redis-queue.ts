@@ -85,7 +85,8 @@ export class RedisQueue implements QueueDriver {
     } catch (error) {
       // An ended wait has its answer, ended by `close()` or by its signal. A server that is away has none: it is not an empty queue.
       if (error instanceof StoreClosedError && !wasClosed) return [];
-      if (error instanceof StoreUnreachableError && request.signal.aborted) return [];
+      const ended = request.signal.aborted || (this.parts.isClosed() && !wasClosed);
+      if (error instanceof StoreUnreachableError && ended) return [];
       throw error;
     }
   }

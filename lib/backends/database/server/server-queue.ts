@@ -114,7 +114,8 @@ export class ServerQueue implements QueueDriver {
     } catch (error) {
       // An ended wait has its answer, ended by `close()` or by its signal. A server that is away has none: it is not an empty queue.
       if (error instanceof StoreClosedError && !closed) return [];
-      if (error instanceof StoreUnreachableError && request.signal.aborted) return [];
+      const ended = request.signal.aborted || (this.parts.access.closed && !closed);
+      if (error instanceof StoreUnreachableError && ended) return [];
       throw error;
     } finally {
       wait.off();
