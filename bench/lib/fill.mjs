@@ -14,5 +14,5 @@ export async function fill(queue, jobs, bytes) {
 export function backlogFor(family, { quick }) {
   if (family === 'memory') return quick ? 20_000 : 200_000;
   if (family === 'redis') return quick ? 20_000 : 80_000;
-  return quick ? 6_000 : 60_000;
+  return quick ? 20_000 : 60_000;
 }

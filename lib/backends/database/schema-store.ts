@@ -12,12 +12,18 @@ export interface SchemaDoor {
 
 /** Reads what there is. */
 export async function findTables(door: SchemaDoor, sql: SchemaSql, { bare }: Tables): Promise<Found> {
-  const rows = await door.rows(sql.existing);
-  const cased = rows.every(([, one]) => Number(one) === 1);
-  const fold = (name: string): string => (cased ? name : name.toLowerCase());
-  const there = new Set(rows.map(([name]) => fold(String(name))));
-  const existing = new Set(Object.values(bare).filter((name: string) => there.has(fold(name))));
+  const names: readonly string[] = Object.values(bare);
+  const look = async (): Promise<ReadonlySet<string>> => {
+    const rows = await door.rows(sql.existing);
+    const cased = rows.every(([, one]) => Number(one) === 1);
+    const fold = (name: string): string => (cased ? name : name.toLowerCase());
+    const there = new Set(rows.map(([name]) => fold(String(name))));
+    return new Set(names.filter((name) => there.has(fold(name))));
+  };
+  let existing = await look();
   const recorded = existing.has(bare.schema) ? await door.rows(sql.versions) : [];
+  // Another process may be making them: what is recorded was there before the record, and not yet at the first look.
+  if (recorded.length > 0 && existing.size < names.length) existing = await look();
   return { recorded: new Map(recorded.map(([name, version]) => [String(name), Number(version)])), existing };
 }
 
