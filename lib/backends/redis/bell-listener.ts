@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../support/backoff.js';
+import { afterReading } from './after-reading.js';
 import type { ClientSlot } from './client-slot.js';
 import type { RedisClient } from './redis-client.js';
 import type { SentCommandClass } from './sent-command.js';
@@ -105,23 +106,24 @@ export class BellListener {
     const Command = this.services.commandsOf(client);
     const command = new Command('blpop', [...bells.keys(), BLOCK_S], { keyPrefix, replyEncoding: 'utf8' });
     let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
     this.#out = queues;
     try {
       const reply = await new Promise<unknown>((resolve, reject) => {
-        timer = setTimeout(
-          () => {
-            const error = new Error('the bells do not answer');
-            command.abandoned = true;
-            command.socket?.destroy(error);
-            reject(error);
-          },
-          BLOCK_S * 1_000 + GRACE_MS,
-        );
+        const giveUp = (): void => {
+          if (isOver) return;
+          const error = new Error('the bells do not answer');
+          command.abandoned = true;
+          command.socket?.destroy(error);
+          reject(error);
+        };
+        timer = setTimeout(() => afterReading(giveUp), BLOCK_S * 1_000 + GRACE_MS);
         timer.unref();
         (client.sendCommand(command) as Promise<unknown>).then(resolve, reject);
       });
       return Array.isArray(reply) ? bells.get(String(reply[0]).slice(keyPrefix.length)) : undefined;
     } finally {
+      isOver = true;
       clearTimeout(timer);
       this.#out = [];
       this.#unblocking = false;

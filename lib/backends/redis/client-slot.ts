@@ -1,5 +1,6 @@
 import { onAbort } from '../../support/abort.js';
 import { StoreClosedError } from '../store-state-errors.js';
+import { afterReading } from './after-reading.js';
 import { bareError, redisFault } from './redis-faults.js';
 import type { RedisClient, RedisNode } from './redis-client.js';
 
@@ -7,6 +8,10 @@ import type { RedisClient, RedisNode } from './redis-client.js';
 const HANDSHAKE_MS = 5_000;
 /** A client that has ended for good is replaced after this. */
 const AGAIN_MS = 500;
+/** What is refused although it is connected is looked at again after this: it may have been mended. */
+const LOOK_AGAIN_MS = 1_000;
+/** What went wrong before this says nothing of what goes wrong now, where it has worked in between. */
+const RECENT_MS = 5_000;
 /** How long the end of a client may take. */
 const END_MS = 500;
 /** Somebody who waits need not wait for the end of a pause between two tries, but for this. */
@@ -35,11 +40,16 @@ export class ClientSlot {
   #client: RedisClient | undefined;
   #making: Promise<void> | undefined;
   #usable = false;
+  #wasUsable = false;
   #refusal: Error | undefined;
   #lastError: Error | undefined;
+  #erredAt = -Infinity;
   readonly #waiting = new Set<Waiting>();
   #triedAt = -Infinity;
   #again: NodeJS.Timeout | undefined;
+  #lookAgain: NodeJS.Timeout | undefined;
+  /** The masters of a cluster that were there at the last look. */
+  #seen = new WeakSet<RedisNode>();
   #closed = false;
 
   constructor(private readonly services: SlotServices) {}
@@ -54,7 +64,9 @@ export class ClientSlot {
 
   /** What was last wrong with the connection. */
   get lastError(): Error | undefined {
-    return this.#lastError;
+    // On a cluster one node fails while the others go on.
+    const isOld = this.#usable && performance.now() - this.#erredAt > RECENT_MS;
+    return isOld ? undefined : this.#lastError;
   }
 
   /** Connects now, where nothing is connected. A failure shows when the client is needed. */
@@ -97,6 +109,7 @@ export class ClientSlot {
     this.#closed = true;
     this.#usable = false;
     clearTimeout(this.#again);
+    clearTimeout(this.#lookAgain);
     for (const one of Array.from(this.#waiting)) one.fail(new StoreClosedError(this.services.store));
     await this.#making;
     if (this.#client) await ended(this.#client);
@@ -128,11 +141,12 @@ export class ClientSlot {
   #take(client: RedisClient): void {
     // Before anything else: an error without a listener is printed by the client.
     client.on('error', (error) => this.#failed(error));
-    client.on('node error', (error) => this.#failed(error));
+    client.on('node error', (error) => this.#nodeFailed(client, error));
     client.on('connecting', () => (this.#triedAt = performance.now()));
     client.on('connect', () => (this.#refusal = undefined));
     client.on('ready', () => void this.#vet(client));
     client.on('close', () => (this.#usable = false));
+    client.on('refresh', () => void this.#vetNew(client));
     client.on('end', () => this.#ended(client));
     if (client.isCluster) {
       client.on('+node', (node) => watchHandshake(node as RedisNode));
@@ -146,6 +160,7 @@ export class ClientSlot {
   }
 
   async #vet(client: RedisClient): Promise<void> {
+    this.#see(client);
     try {
       await this.services.vet(client);
     } catch (error) {
@@ -155,27 +170,70 @@ export class ClientSlot {
         if (fault === 'way' && !isOwn(error)) client.disconnect(true);
         else if (fault === 'wait')
           setTimeout(() => client.status === 'ready' && void this.#vet(client), AGAIN_MS).unref();
-        else this.#refuse(error);
+        else if (this.#refusal === undefined) this.#refuse(error, client);
       }
       return;
     }
     // One that was told something bad in the meantime, such as that there is no such database, is not to be used.
     if (client !== this.#client || client.status !== 'ready' || this.#refusal || this.#closed) return;
     this.#usable = true;
+    this.#wasUsable = true;
     this.#lastError = undefined;
     for (const one of Array.from(this.#waiting)) one.take(client);
   }
 
-  #failed(error: unknown): void {
+  /** A cluster says that it is ready once. What came since, a new node or a replica that was promoted, is looked at here. */
+  async #vetNew(client: RedisClient): Promise<void> {
+    if (!this.#usable || client !== this.#client || !this.#see(client)) return;
+    try {
+      await this.services.vet(client);
+    } catch (error) {
+      // One that does not answer is in the way of its own orders alone.
+      if (isOwn(error) && client === this.#client && this.#usable) this.#refuse(error, client);
+    }
+  }
+
+  /** Whether there are masters that were not there before. */
+  #see(client: RedisClient): boolean {
+    if (!client.isCluster) return false;
+    const fresh = client.nodes('master').filter((node) => !this.#seen.has(node));
+    for (const node of fresh) this.#seen.add(node);
+    return fresh.length > 0;
+  }
+
+  /**
+   * One node of a cluster. Once the cluster could be used, an order that this one refuses fails by its own answer, and the others go on:
+   * its password may be just about to change, as it does node by node.
+   */
+  #nodeFailed(client: RedisClient, error: unknown): void {
+    this.#erred(error);
+    if (!this.#wasUsable && redisFault(error) === 'refused') this.#refuse(error, client);
+  }
+
+  #erred(error: unknown): void {
     this.#lastError = bareError(error);
+    this.#erredAt = performance.now();
+  }
+
+  #failed(error: unknown): void {
+    this.#erred(error);
     const cause = (error as { lastNodeError?: unknown } | null)?.lastNodeError;
     for (const one of [error, cause]) if (one !== undefined && redisFault(one) === 'refused') this.#refuse(one);
   }
 
-  #refuse(error: unknown): void {
+  /** @param connected where it will not connect anew by itself: looked at again after a while */
+  #refuse(error: unknown, connected?: RedisClient): void {
     this.#usable = false;
-    this.#refusal = isOwn(error) ? error : this.services.refusal(error);
-    for (const one of Array.from(this.#waiting)) one.fail(this.#refusal);
+    const refusal = isOwn(error) ? error : this.services.refusal(error);
+    this.#refusal = refusal;
+    for (const one of Array.from(this.#waiting)) one.fail(refusal);
+    if (connected === undefined) return;
+    clearTimeout(this.#lookAgain);
+    this.#lookAgain = setTimeout(() => {
+      if (this.#refusal !== refusal || connected !== this.#client) return;
+      this.#refusal = undefined;
+      if (connected.status === 'ready') void this.#vet(connected);
+    }, LOOK_AGAIN_MS).unref();
   }
 
   /** It tries again by itself for ever, so this is its settings' doing, or that of whoever else holds it. */
@@ -198,7 +256,7 @@ function watchHandshake(client: RedisClient): void {
   const off = (): void => clearTimeout(timer);
   client.on('connect', () => {
     off();
-    timer = setTimeout(() => client.status === 'connect' && client.disconnect(true), HANDSHAKE_MS);
+    timer = setTimeout(() => afterReading(() => client.status === 'connect' && client.disconnect(true)), HANDSHAKE_MS);
     timer.unref();
   });
   for (const event of ['ready', 'close', 'end']) client.on(event, off);

@@ -67,7 +67,7 @@ export class RedisBells {
         if (this.#listeners.size > 0) this.#want();
         // Rung by a marker, and ended without another look.
         const { owed } = wait.bell;
-        if (owed !== undefined) void this.#giveBack([owed], GIVE_BACK);
+        if (owed.size > 0) void this.#giveBack([...owed], GIVE_BACK);
       },
     };
     this.#waits.add(wait);
@@ -120,7 +120,7 @@ export class RedisBells {
     for (const wait of this.#waits) {
       if (!wait.queues.includes(queue)) continue;
       wait.armed = false;
-      wait.bell.owed = queue;
+      wait.bell.owed.add(queue);
     }
     this.#want();
     if (!this.#rung(queue)) void this.#giveBack([queue], GIVE_BACK);
@@ -184,15 +184,15 @@ interface Wait extends QueueWait {
 
 /** Knows whether what rang has been looked for. */
 class WaitBell extends Doorbell {
-  /** The queue whose marker rang it since the last look began. */
-  owed: string | undefined;
+  /** The queues whose markers rang it since the last look began: on a cluster several may, each on a connection of its own. */
+  readonly owed = new Set<string>();
 
   constructor(private readonly looking: () => void) {
     super();
   }
 
   override next(): ReturnType<Doorbell['next']> {
-    this.owed = undefined;
+    this.owed.clear();
     this.looking();
     return super.next();
   }

@@ -3,6 +3,7 @@ import { StoreFullError, StoreRefusedError, StoreUnreachableError } from '../../
 import { backoffMs } from '../../support/backoff.js';
 import type { QueueError } from '../../support/queue-error.js';
 import { StoreClosedError } from '../store-state-errors.js';
+import { afterReading } from './after-reading.js';
 import type { ClientSlot } from './client-slot.js';
 import type { Arg, Order, Patience, RedisLink, Reply } from './link.js';
 import type { RedisClient } from './redis-client.js';
@@ -64,6 +65,7 @@ export class ClientLink implements RedisLink {
   /** The digests of the scripts that were sent whole. */
   readonly #sent = new Set<string>();
   #looking: NodeJS.Timeout | undefined;
+  #lookedAt = 0;
   #closed = false;
   #stop = new AbortController();
 
@@ -177,7 +179,10 @@ export class ClientLink implements RedisLink {
     return new Promise<Reply>((resolve, reject) => {
       const flight: Flight = { command, at: performance.now(), until, fail: reject, isOver: false };
       this.#flights.add(flight);
-      this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+      if (this.#looking === undefined) {
+        this.#lookedAt = flight.at;
+        this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+      }
       (client.sendCommand(command) as Promise<unknown>).then(
         (reply) => {
           this.#flights.delete(flight);
@@ -211,10 +216,19 @@ export class ClientLink implements RedisLink {
   /** One timer for all, and none where nothing is under way: most commands take less than a millisecond. */
   #look(): void {
     const now = performance.now();
+    const isBehind = now - this.#lookedAt > 2 * LOOK_EVERY_MS;
+    this.#lookedAt = now;
     if (this.#flights.size === 0) {
       clearInterval(this.#looking);
       this.#looking = undefined;
     }
+    // Somebody has held the event loop: the answers may be there, unread.
+    if (isBehind) afterReading(() => this.#judge(now));
+    else this.#judge(now);
+  }
+
+  /** Gives up what has had its time by now. */
+  #judge(now: number): void {
     for (const flight of this.#flights) {
       const isLate = now >= flight.until;
       const longest = isLate && this.services.impatient === true ? SHORT_COMMAND_MS : COMMAND_MS;

@@ -1,6 +1,7 @@
 import { StoreRefusedError, StoreUnreachableError } from '../../contracts/store-errors.js';
 import { deferred } from '../../support/deferred.js';
 import { ClientSlot } from './client-slot.js';
+import { afterReading } from './after-reading.js';
 import { OwnClients, type ClientPurpose } from './own-clients.js';
 import { commandClassOf, type RedisClient, type RedisNode } from './redis-client.js';
 import type { Patience } from './link.js';
@@ -18,6 +19,8 @@ const FACTS_MS = 3_000;
 export interface LinksOptions {
   readonly connection: string;
   readonly place: RedisPlace;
+  /** Refuse servers that may throw keys away, or do not say whether they do. Default: one line for the log. */
+  readonly strict?: boolean;
   /** One line for the log. */
   readonly warn: (message: string) => void;
 }
@@ -82,6 +85,7 @@ export class RedisLinks {
     } catch (error) {
       throw new StoreUnreachableError(this.#connection, this.store, bareError(error));
     }
+    this.#assertKeeps(this.#facts);
     return this.#facts;
   }
 
@@ -117,9 +121,28 @@ export class RedisLinks {
     if (facts.isCluster && !this.isCluster) {
       throw this.#refuse('it is a node of a cluster', 'Give the connection cluster: { nodes: [{ host, port }] }.');
     }
+    this.#assertKeeps(facts);
     if (evicts(facts) && !this.#warned) {
       this.#warned = true;
       this.options.warn(evictionLine(this.#connection, this.store, facts));
+    }
+  }
+
+  /** @throws StoreRefusedError where `strict` was asked for, and not kept */
+  #assertKeeps(facts: ServerFacts): void {
+    if (this.options.strict !== true) return;
+    const { evictionPolicy } = facts;
+    if (evictionPolicy === undefined) {
+      throw this.#refuse(
+        'it does not say what its maxmemory-policy is, and strict was asked for',
+        'Give its user the right to INFO (ACL SETUSER <user> +info), or leave strict out.',
+      );
+    }
+    if (evicts(facts)) {
+      throw this.#refuse(
+        `its maxmemory-policy is ${evictionPolicy}, by which it throws jobs away when its memory is full`,
+        'Set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf), or leave strict out.',
+      );
     }
   }
 
@@ -141,7 +164,8 @@ export class RedisLinks {
   async #askOne(node: RedisNode, client: RedisClient): Promise<ServerFacts> {
     const Command = this.commandsOf(client);
     const late = deferred<never>();
-    const timer = setTimeout(() => late.reject(new Error(`no answer within ${FACTS_MS} ms`)), FACTS_MS);
+    const giveUp = (): void => late.reject(new Error(`no answer within ${FACTS_MS} ms`));
+    const timer = setTimeout(() => afterReading(giveUp), FACTS_MS);
     timer.unref();
     try {
       const command = new Command('info', [], { replyEncoding: 'utf8' });

@@ -41,14 +41,15 @@ export function serverFacts(info: string): ServerFacts {
   };
 }
 
-/** Of several servers: the oldest decides what may be used, and the first one that may throw keys away is the one to tell of. */
+/** Of several servers: the oldest decides what may be used, and one that throws keys away, or may, is the one to tell of. */
 export function factsOfAll(all: readonly ServerFacts[]): ServerFacts {
   const [first = UNKNOWN_SERVER] = all;
   return {
     version: (all.find(({ isSupported }) => !isSupported) ?? first).version,
     isSupported: all.every(({ isSupported }) => isSupported),
     hasFlags: all.length > 0 && all.every(({ hasFlags }) => hasFlags),
-    evictionPolicy: (all.find(evicts) ?? first).evictionPolicy,
+    evictionPolicy: (all.find(evicts) ?? all.find(({ evictionPolicy }) => evictionPolicy === undefined) ?? first)
+      .evictionPolicy,
     isCluster: all.some(({ isCluster }) => isCluster),
   };
 }
