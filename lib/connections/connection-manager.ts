@@ -140,6 +140,11 @@ export class ConnectionManager {
     return this.#homes.store('control');
   }
 
+  /** Looks whether what a worker of this connection needs beside its queue can be used. @throws QueueError where no waiting mends it */
+  checkStores(connection: string): Promise<void> {
+    return this.#homes.check(['failed', 'control'], this.#made.get(connection));
+  }
+
   /**
    * Whether a kind of record lives in the very store that keeps a connection's queues. Known once both have been asked for; false until
    * then, which is always safe: effects are then applied one by one.

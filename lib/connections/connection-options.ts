@@ -36,8 +36,12 @@ export type ConnectionOptions =
       /** How long a worker waits for a job in one call. */
       blockFor?: Duration;
       afterCommit?: boolean;
+      /** Not available yet: anything but false is refused at boot. */
       outbox?: boolean | { dataSource: string };
-      /** Refuse a server that may throw jobs away (a `maxmemory-policy` other than noeviction) instead of warning. Default false. */
+      /**
+       * Refuse a server that may throw jobs away (a `maxmemory-policy` other than noeviction), or does not say what its policy is, instead
+       * of warning. Default false.
+       */
       strict?: boolean;
       prefetch?: number;
     }

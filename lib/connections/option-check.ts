@@ -22,9 +22,9 @@ export const textOrRecord: OptionRule = (value, field) => {
     throw wrong(field, value, 'Give a name or an object.');
 };
 
-export const flagOrRecord: OptionRule = (value, field) => {
-  if (typeof value !== 'boolean' && (typeof value !== 'object' || value === null))
-    throw wrong(field, value, 'Give true, false or an object.');
+/** Known, and of no use yet: whoever asks for it must not think that it is there. */
+export const notYet: OptionRule = (value, field) => {
+  if (value !== false) throw new InvalidOptionError(`${field} is not available yet. Leave it out.`);
 };
 
 /** A name that goes into SQL: letters, digits, `_ $ -`, with a schema before a dot. */

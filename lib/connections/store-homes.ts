@@ -5,6 +5,7 @@ import type { ControlStore } from '../contracts/control-store.js';
 import type { FailedJobStore } from '../contracts/failed-job-store.js';
 import type { LockStore } from '../contracts/lock-store.js';
 import type { RateLimiterStore } from '../contracts/rate-limiter-store.js';
+import { QueueError } from '../support/queue-error.js';
 import type { ResolvedConnections, ResolvedStore } from './connection-config.js';
 import { nullFailedStore } from './null-failed-store.js';
 import type { QueueConnection } from './queue-connection.js';
@@ -70,6 +71,25 @@ export class StoreHomes {
   /** The backend that keeps a kind, once it has been asked for. */
   backend(kind: StoreKind): Backend | undefined {
     return this.#found.get(kind);
+  }
+
+  /**
+   * Looks whether these stores can be used. One that is away for the moment is no reason to complain.
+   *
+   * @throws QueueError for what no waiting mends: a missing package, missing tables
+   */
+  async check(kinds: readonly StoreKind[], except: Backend | undefined): Promise<void> {
+    for (const kind of kinds) {
+      try {
+        await this.store(kind);
+        const backend = this.backend(kind);
+        if (backend !== except) await backend?.check?.();
+      } catch (error) {
+        if (!(error instanceof QueueError) || error.transient) continue;
+        error.message += ` That is where ${WORDS[kind]} are kept, since the default connection is [${this.config.default}]: another one is named by default or QUEUE_CONNECTION.`;
+        throw error;
+      }
+    }
   }
 
   async #look<K extends StoreKind>(kind: K): Promise<Home<K>> {

@@ -173,7 +173,10 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     hub,
     clock,
     completion: completion(connection),
-    control: () => connections.control(),
+    control: async () => {
+      await connections.checkStores(connection);
+      return connections.control();
+    },
     // A store that is away is said once in a while, not with every try.
     report: (message, error) => around.warn(`${message}: ${errorLine(error)}`),
     ownsProcess: () => workers.ownsProcess,

@@ -1,6 +1,6 @@
 import type { FittedDriver } from '../connections/fit-driver.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
-import { neverAborted } from '../support/abort.js';
+import { neverAborted, onAbort } from '../support/abort.js';
 import type { Settler } from './settler.js';
 
 /** Fewer finished jobs are not worth a trip of their own beside one that is under way; nor are less than a quarter of all slots. */
@@ -83,25 +83,27 @@ export class Intake {
       this.#asked -= limit;
     };
     this.#exchange(queues, limit, Math.ceil(this.settler.pending * part))
-      .then(
-        ({ jobs }) => {
-          over();
-          this.worker.arrived(jobs);
-        },
-        (error: unknown) => {
-          over();
-          this.#trouble = { error };
-        },
-      )
+      .finally(over)
+      .then(({ jobs }) => this.worker.arrived(jobs))
+      .catch((error: unknown) => {
+        this.#trouble = { error };
+      })
       .finally(() => {
         if (this.#underWay === 0) for (const resolve of this.#quiet.splice(0)) resolve();
         this.worker.changed();
       });
   }
 
-  /** Resolves when nothing of `begin` is under way. */
-  quiet(): Promise<void> {
-    return this.#underWay === 0 ? Promise.resolve() : new Promise((resolve) => this.#quiet.push(resolve));
+  /** Resolves when nothing of `begin` is under way, or nobody wants to wait for it. */
+  quiet(forced: AbortSignal): Promise<void> {
+    if (this.#underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const off = onAbort(forced, resolve);
+      this.#quiet.push(() => {
+        off();
+        resolve();
+      });
+    });
   }
 
   /** @throws what the store threw, to this call or to an exchange of `begin` before it */

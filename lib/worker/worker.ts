@@ -152,7 +152,7 @@ export class Worker {
       if (this.#control.due) await this.#control.look();
       const reason = this.#reasonToStop();
       if (reason) {
-        await this.#intake.quiet();
+        await this.#intake.quiet(this.#forced.signal);
         return reason;
       }
       const paused = this.#isPaused();

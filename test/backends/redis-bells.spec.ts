@@ -216,6 +216,22 @@ describeRedis('the bells of redis queues', () => {
     LONG_MS,
   );
 
+  it(
+    'an answer that came while the event loop was blocked is heard, and the connection kept',
+    async () => {
+      const here = site({ url: server.url });
+      const { rung } = await here.waiting('a');
+      await sleep(4_400);
+      for (const end = performance.now() + 3_000; performance.now() < end;);
+      await sleep(500);
+      // A connection that is replaced rings.
+      expect(rung()).toBe(false);
+      await here.ring('a');
+      await until(rung, 'it is rung');
+    },
+    LONG_MS,
+  );
+
   it('end in no time, and lose no marker', async () => {
     const [here, there] = [site({ url: server.url }), site({ url: server.url })];
     await here.waiting('a');
@@ -261,4 +277,21 @@ describeRedis('the bells of queues on a cluster', () => {
     },
     LONG_MS,
   );
+
+  it('gives back every marker that came before its wait ended', async () => {
+    const place = { cluster: { nodes: [...cluster.addresses] }, prefix: `q_${randomUUID()}` };
+    const [here, there] = [site(place), site(place)];
+    const queues = ['a', 'b', 'c'];
+    for (const queue of queues) await there.send('RPUSH', `${place.prefix}:{${queue}}:ready`, 'id');
+    const markers = () => Promise.all(queues.map((queue) => there.markers(queue)));
+    const { wait, rung } = await here.waiting(...queues);
+    await Promise.all(queues.map((queue) => there.ring(queue)));
+    await until(rung, 'it is rung');
+    await until(async () => (await markers()).every((left) => left === 0), 'all are taken');
+    // They have come here.
+    await sleep(50);
+    wait.off();
+    await until(async () => !(await markers()).includes(0), 'all are given back', 2_000);
+    expect(await markers()).toEqual([1, 1, 1]);
+  });
 });

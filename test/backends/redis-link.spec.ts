@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
 import { RedisLinks } from '../../lib/backends/redis/redis-links.js';
 import { redisPlace, type RedisConnectionOptions } from '../../lib/backends/redis/redis-options.js';
 import { Script } from '../../lib/backends/redis/script.js';
 import { StoreClosedError } from '../../lib/backends/store-state-errors.js';
 import { StoreFullError, StoreRefusedError, StoreUnreachableError } from '../../lib/contracts/store-errors.js';
-import { startRedis, type RedisServer } from '../support/redis-servers.mjs';
+import { startRedis, startRedisCluster, type RedisCluster, type RedisServer } from '../support/redis-servers.mjs';
 import { describeRedis, freshCluster, START_LIMIT_MS } from '../support/shared-redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { FakeRedis } from './redis-fake.js';
@@ -39,6 +40,7 @@ function links(given: Omit<RedisConnectionOptions, 'driver'>): RedisLinks {
     connection: 'main',
     place: redisPlace({ driver: 'redis', ...given }, 'main'),
     warn: (line) => warnings.push(line),
+    strict: given.strict === true,
   });
   open.push(made);
   return made;
@@ -156,6 +158,59 @@ describeRedis('the link to a redis server', () => {
       await server.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
     }
   });
+
+  it(
+    'refuses every order of a server that may throw jobs away where it must not, also after a reconnection, until it is mended',
+    async () => {
+      const set = (policy: string) => server.command('CONFIG', 'SET', 'maxmemory-policy', policy);
+      const { commands } = links({ url: server.url, strict: true });
+      try {
+        expect(await commands.run(count, KEY, [], TELL)).toBe(1);
+        await set('allkeys-lru');
+        await server.command('CLIENT', 'KILL', 'TYPE', 'normal');
+        const fresh = links({ url: server.url, strict: true });
+        for (const one of [commands, fresh.commands, fresh.leases]) {
+          const { error } = await settled(one.run(count, KEY, [], REPEAT));
+          expect(error).toBeInstanceOf(StoreRefusedError);
+          expect(String(error)).toMatch(/maxmemory-policy is allkeys-lru.*Set it to noeviction.*or leave strict out/);
+        }
+        expect((await settled(fresh.check(TELL))).error).toBeInstanceOf(StoreRefusedError);
+        expect(await server.command('GET', 'queue:{a}:count')).toBe('1');
+        await set('noeviction');
+        for (const one of [commands, fresh.commands]) {
+          await until(async () => (await settled(one.send('PING', [], TELL))).value, 'it is used again', 4_000);
+        }
+      } finally {
+        await set('noeviction');
+      }
+    },
+    LONG_MS,
+  );
+
+  it(
+    'hears an answer that came while the event loop was blocked for longer than an answer may take',
+    async () => {
+      const { commands } = links({ url: server.url });
+      const id = await commands.send('CLIENT', ['ID'], TELL);
+      await commands.run(count, KEY, [], TELL);
+      // So that what is sent next begins a new row of looks.
+      await sleep(250);
+      const hold = (ms: number) => {
+        for (const end = performance.now() + ms; performance.now() < end;);
+      };
+      const answers = await new Promise<unknown>((resolve) => {
+        setImmediate(() => {
+          const long = commands.run(count, KEY, [], { ms: 60_000, lost: 'tell' });
+          const short = commands.run(count, KEY, [], { ms: 300, lost: 'tell' });
+          hold(5_300);
+          resolve(Promise.all([long, short]));
+        });
+      });
+      expect(answers).toEqual([2, 3]);
+      expect(await commands.send('CLIENT', ['ID'], TELL)).toBe(id);
+    },
+    LONG_MS,
+  );
 
   it('names its connections', async () => {
     const { commands, leases } = links({ url: server.url });
@@ -385,6 +440,16 @@ describe('the link to servers that cannot be had here', () => {
     expect(String(error)).toMatch(/it is Redis 6\.0\.16\. Use Redis 6\.2 or later/);
   });
 
+  it('takes a server that does not let itself be asked, but not where it must keep every job', async () => {
+    fake = await FakeRedis.with(([name]) => {
+      return name === 'info' ? "-NOPERM this user has no permissions to run the 'info' command" : 'done';
+    });
+    expect(await links({ url: fake.url }).commands.send('GET', ['x'], TELL)).toBe('done');
+    const { error } = await settled(links({ url: fake.url, strict: true }).commands.send('GET', ['x'], TELL));
+    expect(error).toBeInstanceOf(StoreRefusedError);
+    expect(String(error)).toMatch(/does not say what its maxmemory-policy is.*\+info.*or leave strict out/);
+  });
+
   it('waits while the server loads', async () => {
     let loads = 2;
     fake = await FakeRedis.with(([name]) => {
@@ -414,5 +479,87 @@ describeRedis('the link to a redis cluster', () => {
       await drop();
     },
     START_LIMIT_MS,
+  );
+});
+
+describeRedis('the link to a redis cluster whose nodes change one by one', () => {
+  let cluster: RedisCluster;
+  /** Of the second node; it stays in when the password changes. */
+  let admin: Redis;
+  const slots: string[] = [];
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+    admin = new Redis(cluster.addresses[1]!);
+    for (const node of cluster.nodes) {
+      for (let n = 0; ; n += 1) {
+        if ((await cluster.masterOf(`x{${n}}`)) !== node) continue;
+        slots.push(`x{${n}}`);
+        break;
+      }
+    }
+  }, START_LIMIT_MS);
+  afterEach(async () => {
+    await closeAll();
+    await admin.config('SET', 'requirepass', '');
+    await admin.config('SET', 'maxmemory-policy', 'noeviction');
+  });
+  afterAll(async () => {
+    admin.disconnect();
+    await cluster.close();
+  }, START_LIMIT_MS);
+
+  const wants = async (password: string): Promise<void> => {
+    await admin.config('SET', 'requirepass', password);
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  };
+  const place = () => ({ cluster: { nodes: [cluster.addresses[0]!] } });
+  const ask = ({ commands }: RedisLinks) =>
+    Promise.all(slots.map((key) => settled(commands.send('SET', [key, '1'], REPEAT))));
+
+  it(
+    'goes on with the others while one refuses it, and with that one as soon as it does not',
+    async () => {
+      const made = links(place());
+      expect(await ask(made)).toEqual([{ value: 'OK' }, { value: 'OK' }, { value: 'OK' }]);
+      await wants('canary');
+      await sleep(300);
+      for (let round = 0; round < 3; round += 1) {
+        const [first, second, third] = await ask(made);
+        expect([first, third]).toEqual([{ value: 'OK' }, { value: 'OK' }]);
+        expect(second!.error).toBeInstanceOf(StoreRefusedError);
+        expect(String(second!.error)).toMatch(/NOAUTH/);
+      }
+      await wants('');
+      await until(async () => (await ask(made)).every(({ value }) => value === 'OK'), 'all are used', 5_000);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'one that refused from the beginning is found when it does not any more',
+    async () => {
+      await wants('canary');
+      const made = links(place());
+      expect((await ask(made)).some(({ error }) => error instanceof StoreRefusedError)).toBe(true);
+      await sleep(2_000);
+      await wants('');
+      await until(async () => (await ask(made)).every(({ value }) => value === 'OK'), 'all are used', 5_000);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'where it must keep every job, a node that came back without that is refused',
+    async () => {
+      const made = links({ ...place(), strict: true });
+      expect(await ask(made)).toEqual([{ value: 'OK' }, { value: 'OK' }, { value: 'OK' }]);
+      await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
+      await wants('');
+      const refused = async () => (await ask(made)).every(({ error }) => error instanceof StoreRefusedError);
+      await until(refused, 'it is refused', 5_000);
+      await admin.config('SET', 'maxmemory-policy', 'noeviction');
+      await until(async () => (await ask(made)).every(({ value }) => value === 'OK'), 'all are used', 5_000);
+    },
+    LONG_MS,
   );
 });

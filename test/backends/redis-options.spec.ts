@@ -41,6 +41,11 @@ describe('where a redis connection goes', () => {
     process.env['REDIS_URL'] = 'redis://from-the-environment:1234';
     expect(options({})).toEqual({ host: 'from-the-environment', port: 1234 });
     expect(options({ options: { host: 'mine' } })).toEqual({ host: 'mine' });
+    expect(options({ options: { keyPrefix: 'app:' } })).toEqual({
+      host: 'from-the-environment',
+      port: 1234,
+      keyPrefix: 'app:',
+    });
     expect(options({ url: 'redis://u:p@h/1', options: { db: 2, tls: { ca: 'x' } } })).toEqual({
       host: 'h',
       username: 'u',
@@ -60,7 +65,8 @@ describe('where a redis connection goes', () => {
     ],
     ['another scheme', { url: 'https://u:canary@h' }, /^connections\.main\.url begins with https:/],
     ['a database that is no number', { url: 'redis://u:canary@h/prod' }, /names the database "prod"/],
-    ['a bare %', { url: 'redis://u:canary%@h' }, /has a % in its user or password/],
+    ['a bare %', { url: 'redis://u:canary%@h' }, /has a % that is not followed.*Write it as %25/],
+    ['a bare % in a path', { url: 'unix:/run/%:canary@x' }, /has a % that is not followed/],
     ['two ways', { url: 'redis://u:canary@h', cluster: { nodes: [] } }, /has url or options and cluster/],
     ['a cluster of none', { cluster: { nodes: [] } }, /cluster\.nodes is Array\. List at least one/],
     ['a client that is none', { client: { password: 'canary' } }, /client is Object\. Give an ioredis client/],
@@ -68,6 +74,28 @@ describe('where a redis connection goes', () => {
     const refused = () => place(given);
     expect(refused).toThrow(message);
     expect(refused).not.toThrow(/canary|\n/);
+  });
+
+  it.each([
+    ':s3cret@localhost:6379',
+    'app:s3cret@localhost:6379',
+    's3cret:x@localhost',
+    'redis:/app:s3cret@host:6379/0',
+    'redis:app:s3cret@host',
+    'redis://app:1/s3cret@host:6379/0',
+    'redis://app:1?s3cret@host:6379/0',
+    'redis://app:1#s3cret@host:6379/0',
+    'redis://app:pa#s3cret@host:6379/0',
+    'redis://host/?db=s3cret%40x',
+  ])('says nothing of what is written in %s', (url) => {
+    const refused = () => place({ url });
+    expect(refused).toThrow(/^connections\.main\.url .*redis:\/\/user:password@host/);
+    expect(refused).not.toThrow(/s3cret|\n/);
+  });
+
+  it('still says what is wrong where there is no password', () => {
+    expect(() => place({ url: 'local host' })).toThrow(/url is "local host", which is no URL/);
+    expect(() => place({ url: 'localhost:6379' })).toThrow(/url begins with localhost:/);
   });
 
   it('names the store without credentials', () => {
@@ -135,6 +163,9 @@ describe('what a server says of itself', () => {
     expect(all).toMatchObject({ isSupported: true, hasFlags: false, isCluster: true, evictionPolicy: 'allkeys-lru' });
     expect(evicts(all)).toBe(true);
     expect(evicts(old)).toBe(false);
+    const silent = info('redis_version:7.4.0', 'redis_mode:cluster');
+    expect(factsOfAll([old, silent]).evictionPolicy).toBeUndefined();
+    expect(factsOfAll([silent, recent]).evictionPolicy).toBe('allkeys-lru');
     expect(factsOfAll([recent, info('redis_version:5.0.0')])).toMatchObject({
       isSupported: false,
       version: 'Redis 5.0.0',

@@ -67,6 +67,22 @@ describeRedis('effects in other slots of a redis cluster', () => {
     expect(await other.queue.reserve(request({ queues: ['other'] }))).toEqual([]);
   });
 
+  it('are found by a worker that only exchanges, past a record that nobody can read', async () => {
+    const { queue, locks, keys } = await parts();
+    const record = `${keys.base('other')}:effects`;
+    const raw = await places.raw();
+    await queue.push([entry()]);
+    const [job] = await queue.reserve(request());
+    await locks.acquire('key', 'owner', Infinity);
+    const old = Date.now() - 31_000;
+    const text = effectsText({ unlock: [{ key: 'key', owner: 'owner' }] });
+    await raw.hset(record, { bad: `${old}:{`, odd: 'odd', good: `${old}:${text}` });
+    await queue.exchange([{ kind: 'ack', job: job! }], request({ queues: ['other'] }));
+    await until(async () => (await raw.hexists(record, 'good')) === 0);
+    expect(await locks.owner('key')).toBeUndefined();
+    expect((await raw.hkeys(record)).sort()).toEqual(['bad', 'odd']);
+  });
+
   it('that name a lock in another slot take it with a push, or do not push', async () => {
     const { queue, locks } = await parts();
     const lock = { key: 'key', owner: 'a', ttlMs: 600_000 };

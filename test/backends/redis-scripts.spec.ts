@@ -2,8 +2,17 @@ import { afterAll, afterEach, beforeEach, expect, it, jest } from '@jest/globals
 import type { Cluster, Redis } from 'ioredis';
 import { StoreUnreachableError } from '../../lib/contracts/store-errors.js';
 import type { PushEntry, ReservedJob } from '../../lib/contracts/queue-driver.js';
+import { batchCancel } from '../../lib/backends/redis/scripts/batch-cancel.js';
+import { batchConfirm } from '../../lib/backends/redis/scripts/batch-confirm.js';
+import { batchEnd } from '../../lib/backends/redis/scripts/batch-end.js';
+import { batchSeal } from '../../lib/backends/redis/scripts/batch-seal.js';
+import { exchangeScript } from '../../lib/backends/redis/scripts/exchange.js';
+import { reclaimScript } from '../../lib/backends/redis/scripts/reclaim.js';
+import { renewScript } from '../../lib/backends/redis/scripts/renew.js';
+import type { Script } from '../../lib/backends/redis/script.js';
 import { timeOrderedUuid } from '../../lib/support/time-ordered-uuid.js';
-import { describeRedis } from '../support/shared-redis.js';
+import { startRedis } from '../support/redis-servers.mjs';
+import { describeRedis, START_LIMIT_MS } from '../support/shared-redis.js';
 import { entries, entry, SharedRedisBackends, sleep } from './redis-harness.js';
 import { redisParts } from './redis-parts.js';
 import { request } from './sqlite-harness.js';
@@ -64,6 +73,9 @@ describeRedis('the scripts of a queue on redis', () => {
 
   it('are one for many pushes, and one for many acks and the claim behind them', async () => {
     const { link, queue } = parts;
+    // With the first job of a queue its name is written.
+    await push(fresh());
+    link.trips.length = 0;
     await Promise.all(freshOnes(100).map((one) => push(one)));
     expect(link.trips).toEqual(['push']);
     const jobs = await take(50);
@@ -199,6 +211,7 @@ describeRedis('the scripts of a queue on redis', () => {
 
   it('say that a push may be stored whose answer was lost', async () => {
     const one = fresh();
+    await push(fresh());
     parts.link.losing = 1;
     await expect(parts.queue.push([one])).rejects.toMatchObject({ outcome: 'unknown' });
     expect(await parts.queue.push([one])).toEqual([{ stored: false, reason: 'exists' }]);
@@ -218,4 +231,58 @@ describeRedis('the scripts of a queue on redis', () => {
       { stored: false, reason: 'exists' },
     ]);
   });
+
+  it('leave what does not fit into one answer to the next claim, and ring for it', async () => {
+    const all = freshOnes(1_700).map((one, at) => ({ ...one, priority: 1_700 - at }));
+    await push(...all);
+    await raw.del(`${base}:bell`);
+    const first = await take(1_700);
+    expect(ids(first)).toEqual(ids(all.slice(0, 1_000)));
+    expect(await raw.llen(`${base}:bell`)).toBe(1);
+    const second = await take(1_700);
+    expect(ids(second)).toEqual(ids(all.slice(1_000)));
+    expect(await parts.queue.settle(acks([...first, ...second]))).toEqual(all.map(() => ok));
+  });
+});
+
+describeRedis('the scripts without flags, as servers before 7 get them', () => {
+  it(
+    'run on a full server, where they only go on with what is there',
+    async () => {
+      const server = await startRedis();
+      const place = { url: server.url, prefix: 'p' };
+      const full = redisParts(place);
+      try {
+        const all = freshOnes(3);
+        expect(await full.queue.push(all)).toHaveLength(3);
+        const held = await full.queue.reserve(request({ limit: 2 }));
+        const nonce = held[0]!.token.split('.')[0]!;
+        const members = ['a', 'b'];
+        await full.batches.create({
+          id: 'x',
+          name: '',
+          options: '',
+          memberIds: members,
+          sealed: false,
+          cancelOnFailure: false,
+        });
+        await server.command('CONFIG', 'SET', 'maxmemory', '1');
+        const own = full.keys.base('default');
+        const batch = full.keys.keyspace.batch('x');
+        const run = ({ plain }: Script, key: string, ...args: (string | number)[]) =>
+          full.link.send('EVAL', [plain.text, 1, key, ...args], { ms: 2_000, lost: 'tell' });
+        expect(await run(renewScript, own, 60_000, ...held.flatMap(({ id, token }) => [1, id, token]))).toBe(0);
+        expect(await run(reclaimScript, own, nonce, 60_000, 1)).toHaveLength(17);
+        expect(await run(batchEnd, batch, 'a', 'done')).toBeTruthy();
+        expect(await run(batchSeal, batch)).toBeTruthy();
+        expect(await run(batchCancel, batch)).toBeTruthy();
+        expect(await run(batchConfirm, batch, 'then')).not.toBe(-2);
+        expect(await run(exchangeScript, own, 1, 1, 30_000, 'nonce')).toHaveLength(9);
+      } finally {
+        await full.close();
+        await server.close();
+      }
+    },
+    START_LIMIT_MS,
+  );
 });

@@ -284,6 +284,8 @@ describeRedis('redis: a server that refuses', () => {
     expect(await worker.failed!.count()).toBe(0);
     const { error } = await settled(backends.open({}, { url: as('reader') }).queue!.push([entry()]));
     expect(error).toMatchObject({ code: 'ERR_QUEUE_STORE_REFUSED', message: expect.stringContaining('NOPERM') });
+    // A worker asks before it starts, and ends.
+    await expect(backends.open({}, { url: as('reader') }).check!()).rejects.toThrow('NOPERM');
   });
 
   it('wants a password that is not given: said at once, and no outage', async () => {

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { openWatch } from '../../lib/backends/redis/redis-watch.js';
 import type { StoreWatch } from '../../lib/contracts/backend.js';
@@ -73,9 +74,20 @@ describeRedis('the watch of a redis connection', () => {
     LONG_MS,
   );
 
+  it('reaches a server that was named by a client of the application', async () => {
+    const client = new Redis(place.url!, { lazyConnect: true, keyPrefix: 'app:', retryStrategy: () => 1 });
+    const backend = backends.open({}, { url: undefined, client } as RedisPlace);
+    await push(backend, entry());
+    const [job] = await backend.queue!.reserve(request);
+    watch = await openWatch(structuredClone(backend.watch!.data));
+    expect(await watch.renew([job!], 60_000)).toEqual([{ ok: true }]);
+    client.disconnect();
+  });
+
   it('is not there where the servers are given by what no thread can be handed', () => {
     expect(
-      backends.open({}, { url: undefined, options: { retryStrategy: () => 1 } } as RedisPlace).watch,
+      backends.open({}, { url: undefined, options: { tls: { checkServerIdentity: () => undefined } } } as RedisPlace)
+        .watch,
     ).toBeUndefined();
   });
 });

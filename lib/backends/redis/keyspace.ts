@@ -1,3 +1,4 @@
+import { describe, InvalidOptionError } from '../../support/queue-error.js';
 import { storable } from '../stored-text.js';
 
 /** Default of the option `prefix`. */
@@ -14,7 +15,16 @@ const PLAIN = /^[A-Za-z0-9_.\-:/]+$/;
  *     queue:{default}:jobs     queue:{!failed}:records     queue:{!lock:reports}
  */
 export class Keyspace {
-  constructor(readonly prefix: string = DEFAULT_PREFIX) {}
+  /** @throws InvalidOptionError where braces in the prefix would move the keys of a queue to different slots, or hide their tag */
+  constructor(readonly prefix: string = DEFAULT_PREFIX) {
+    const open = prefix.indexOf('{');
+    if (open >= 0 && prefix.indexOf('}', open) <= open + 1) {
+      throw new InvalidOptionError(
+        `The option prefix is ${describe(prefix)}: its "{" is not followed by text and "}", so a cluster would not keep the keys of a ` +
+          'queue together. Leave the braces out, or write a text between them.',
+      );
+    }
+  }
 
   /** What all keys of a queue begin with. */
   queue(name: string): string {

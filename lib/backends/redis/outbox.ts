@@ -5,6 +5,8 @@ import type { Effects, PushEntry, ReservedJob } from '../../contracts/queue-driv
 import { readEffects } from './effects-text.js';
 import type { Patience, RedisLink } from './link.js';
 import type { QueueKeys } from './queue-keys.js';
+import { Script } from './script.js';
+import { clockPart } from './scripts/clock-part.js';
 
 /** A follow-up is pushed once within this, however often its record is applied. */
 const ONCE_MS = 86_400_000;
@@ -12,6 +14,13 @@ const ONCE_MS = 86_400_000;
 const LEFT_MS = 30_000;
 const SWEEP_EVERY_MS = 30_000;
 const RECORDS = 100;
+/** So many settlements have their effects applied at a time; so many more wait for it; what is beyond is left to a sweep. */
+const AT_ONCE = 1_000;
+const WAITING = 10_000;
+/** While some effects take longer than anyone waited for them, others are waited for this long: what can be applied needs less. */
+const LATE_MS = 20;
+/** What is under way when the connection is closed has so long; then its record is left to a sweep. */
+const CLOSE_MS = 1_000;
 
 const PATIENCE: Patience = { ms: 5_000, lost: 'repeat' };
 
@@ -26,12 +35,42 @@ export interface EffectStores {
 }
 
 /**
+ * KEYS: base of a queue. ARGV: cursor, how many, age in ms. Answers the next cursor, then token and text of each record that is older by
+ * the clock which wrote its moment.
+ */
+const leftScript = new Script(
+  'effects-left',
+  'frees',
+  clockPart,
+  `
+local before = now_ms() - ARGV[3]
+local page = redis.call('HSCAN', KEYS[1] .. ':effects', ARGV[1], 'COUNT', ARGV[2])
+local answer, records = { page[1] }, page[2]
+for at = 1, #records, 2 do
+  local colon = string.find(records[at + 1], ':', 1, true)
+  local moment = colon and tonumber(string.sub(records[at + 1], 1, colon - 1))
+  if moment and moment < before then
+    answer[#answer + 1] = records[at]
+    answer[#answer + 1] = string.sub(records[at + 1], colon + 1)
+  end
+end
+return answer
+`,
+);
+
+/**
  * Effects whose keys are in another slot than the job they follow. The settling script keeps them as a record; then they are applied,
  * and the record is removed. What was left half-way is applied again by any worker of the queue: each of them changes nothing when it is
  * repeated.
  */
 export class Outbox {
   readonly #sweptAt = new Map<string, number>();
+  readonly #sweeping = new Set<string>();
+  readonly #open = new Set<Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  /** How many calls of `apply` have effects that were not waited for to their end. */
+  #late = 0;
+  #closed = false;
 
   constructor(
     private readonly link: RedisLink,
@@ -39,13 +78,19 @@ export class Outbox {
     private readonly stores: EffectStores,
   ) {}
 
-  /** Never rejects: what cannot be done now is done by a sweep. */
-  async apply(job: ReservedJob, effects: Effects): Promise<void> {
-    try {
-      await this.#apply(this.keys.base(job.queue), job.token, effects);
-    } catch {
-      // The record is still there.
-    }
+  /**
+   * Applies what follows settled jobs, side by side. Never rejects: what cannot be done now is done by a sweep.
+   *
+   * @param ms waited for at the most; what takes longer goes on by itself
+   */
+  async apply(settled: readonly { readonly job: ReservedJob; readonly effects: Effects }[], ms: number): Promise<void> {
+    const all = settled.map(({ job, effects }) =>
+      this.#soon(() => this.#apply(this.keys.base(job.queue), job.token, effects)),
+    );
+    const over = Promise.all(all);
+    if (await within(over, this.#late > 0 ? Math.min(ms, LATE_MS) : ms)) return;
+    this.#late += 1;
+    void over.then(() => (this.#late -= 1));
   }
 
   /** Looks for what was left, now and then, beside everything else. */
@@ -53,27 +98,54 @@ export class Outbox {
     if (!this.link.isCluster) return;
     const now = performance.now();
     for (const queue of queues) {
-      if (now - (this.#sweptAt.get(queue) ?? -Infinity) < SWEEP_EVERY_MS) continue;
+      if (now - (this.#sweptAt.get(queue) ?? -Infinity) < SWEEP_EVERY_MS || this.#sweeping.has(queue)) continue;
       this.#sweptAt.set(queue, now);
-      this.#sweep(this.keys.base(queue)).catch(() => {});
+      this.#sweeping.add(queue);
+      this.#sweep(this.keys.base(queue))
+        // The next sweep comes.
+        .catch(() => {})
+        .finally(() => this.#sweeping.delete(queue));
     }
   }
 
+  /** Begins nothing more, and waits a little for what is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const next of this.#waiting.splice(0)) next();
+    await within(Promise.all(this.#open), CLOSE_MS);
+  }
+
   async #sweep(base: string): Promise<void> {
-    const before = Date.now() - LEFT_MS;
     for (let cursor = '0'; ;) {
-      const reply = await this.link.send('HSCAN', [`${base}:effects`, cursor, 'COUNT', RECORDS], PATIENCE);
-      const [next, records] = reply as readonly [string, readonly string[]];
-      for (let at = 0; at < records.length; at += 2) {
-        const record = records[at + 1]!;
-        const colon = record.indexOf(':');
-        if (Number(record.slice(0, colon)) < before) {
-          await this.#apply(base, records[at]!, readEffects(record.slice(colon + 1)));
-        }
+      const args = [cursor, RECORDS, LEFT_MS];
+      const [next, ...left] = (await this.link.run(leftScript, [base], args, PATIENCE)) as readonly string[];
+      const some: Promise<void>[] = [];
+      for (let at = 0; at < left.length; at += 2) {
+        // One that cannot be read, or applied, is no reason to leave the others.
+        some.push(this.#soon(async () => this.#apply(base, left[at]!, readEffects(left[at + 1]!))));
       }
-      if (next === '0') return;
+      await Promise.all(some);
+      if (this.#closed || next === undefined || next === '0') return;
       cursor = next;
     }
+  }
+
+  /** Never rejects: the record is still there. */
+  #soon(work: () => Promise<void>): Promise<void> {
+    if (this.#closed || this.#waiting.length >= WAITING) return Promise.resolve();
+    const done = this.#inTurn(work)
+      .catch(() => {})
+      .finally(() => {
+        this.#open.delete(done);
+        this.#waiting.shift()?.();
+      });
+    this.#open.add(done);
+    return done;
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    if (this.#open.size >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (!this.#closed) await work();
   }
 
   async #apply(base: string, token: string, effects: Effects): Promise<void> {
@@ -88,4 +160,15 @@ export class Outbox {
     if (failure) await failed.record([failure]);
     await this.link.send('HDEL', [`${base}:effects`, token], PATIENCE);
   }
+}
+
+/** Whether `work`, which does not reject, is done within the time. */
+export function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms).unref();
+    void work.then(() => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
 }

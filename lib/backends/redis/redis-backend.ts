@@ -1,5 +1,4 @@
 import type { Backend, BackendContext } from '../../contracts/backend.js';
-import { StoreRefusedError } from '../../contracts/store-errors.js';
 import { Keyspace } from './keyspace.js';
 import { Outbox } from './outbox.js';
 import { QueueKeys } from './queue-keys.js';
@@ -18,7 +17,6 @@ import { redisPlace, type RedisConnectionOptions } from './redis-options.js';
 import { RedisPush } from './redis-push.js';
 import { RedisQueue } from './redis-queue.js';
 import { RedisSize } from './redis-size.js';
-import { evicts } from './server-facts.js';
 import { SlotTrips } from './slot-trips.js';
 import { STORE_PATIENCE } from './store-patience.js';
 import { watchData } from './watch-data.js';
@@ -29,7 +27,7 @@ const WATCH = new URL('./redis-watch.js', import.meta.url);
 export function redisBackend(options: RedisConnectionOptions, context: BackendContext): Backend {
   const { connection, dispatchTimeoutMs, warn } = context;
   const place = redisPlace(options, connection);
-  const links = new RedisLinks({ connection, place, warn });
+  const links = new RedisLinks({ connection, place, warn, strict: options.strict === true });
   const keyspace = new Keyspace(options.prefix);
   const keys = new QueueKeys(keyspace, links.isCluster);
   const link = links.commands;
@@ -40,12 +38,14 @@ export function redisBackend(options: RedisConnectionOptions, context: BackendCo
   const batches = new RedisBatches(link, keyspace);
   const push = new RedisPush({ link, keys, locks, connection, dispatchTimeoutMs });
   const outbox = new Outbox(link, keys, { push: (entries) => push.push(entries), locks, batches, failed });
+  const sizes = new RedisSize(link, keys);
   const exchange = new RedisExchange(link, keys, outbox);
 
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= closeAll());
   const closeAll = async (): Promise<void> => {
     await bells.close();
+    await outbox.close();
     await links.close();
   };
   const queue = new RedisQueue(
@@ -56,7 +56,7 @@ export function redisBackend(options: RedisConnectionOptions, context: BackendCo
       trips: new SlotTrips(exchange, keys, links.isCluster),
       outbox,
       leases: new RedisLeases(links.leases, keys),
-      sizes: new RedisSize(link, keys),
+      sizes,
       bells,
       clearing: new RedisClearing(link, keyspace),
       inspection: new RedisInspection(link, keyspace),
@@ -75,17 +75,9 @@ export function redisBackend(options: RedisConnectionOptions, context: BackendCo
     atomic: new Set(['push', 'unlock', 'member', 'failure'] as const),
     watch: data && { entry: WATCH, data },
     async check() {
-      const facts = await links.check(STORE_PATIENCE);
-      if (options.strict === true && evicts(facts)) {
-        throw new StoreRefusedError(
-          connection,
-          links.store,
-          new Error(
-            `its maxmemory-policy is ${facts.evictionPolicy}, by which it throws jobs away when its memory is full`,
-          ),
-          'Set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf), or leave strict out.',
-        );
-      }
+      await links.check(STORE_PATIENCE);
+      // A user without rights to scripts, or to these keys, would be told so by each claim, for ever.
+      await sizes.size([options.queue ?? 'default']);
     },
     close,
   };

@@ -19,10 +19,23 @@ const SETTLEMENTS = 2_000;
 /** A settlement may take so long; then it is answered with `error`, and can be handed in again. */
 const SETTLE: Patience = { ms: 5_000, lost: 'tell' };
 
+/**
+ * What is settled is stored by then, with a record of the effects in other slots. Nearly always they are applied within a few
+ * milliseconds, and are there when the answer is; but a slot that is away must not hold up the jobs of a claim, whose leases run.
+ */
+const SETTLE_EFFECTS_MS = 1_000;
+export const EXCHANGE_EFFECTS_MS = 250;
+
+/** A lost claim that could not be asked for is asked for again after so long. */
+const RECOVER_AGAIN_MS = 1_000;
+
 interface LostClaim {
   readonly queues: readonly string[];
   readonly leaseMs: number;
   readonly nonce: string;
+  /** By `performance.now()`: not asked for before, and no more after it, as the leases are over. */
+  readonly notBefore: number;
+  readonly until: number;
 }
 
 export const nothing: Claimed = { jobs: [], broken: [] };
@@ -39,9 +52,11 @@ export class RedisExchange {
     private readonly outbox: Outbox,
   ) {}
 
-  /** A claim may have taken jobs that nobody knows of. */
+  /** A claim may have taken jobs that nobody knows of, and it is time to ask for them. */
   get hasLost(): boolean {
-    return this.#lost.length > 0;
+    if (this.#lost.length === 0) return false;
+    const now = performance.now();
+    return this.#lost.some(({ notBefore, until }) => now >= notBefore && now < until);
   }
 
   /**
@@ -56,21 +71,32 @@ export class RedisExchange {
     const name = nonce();
     const queues = [...new Set(request.queues)];
     try {
-      const { settled, answer } = await this.#run(settlements, { ...request, queues }, name, patience);
+      const effectsMs = Math.min(EXCHANGE_EFFECTS_MS, request.leaseMs / 6);
+      const { settled, answer } = await this.#run(settlements, { ...request, queues }, name, patience, effectsMs);
       return { settled, claimed: claimedOf(answer, queues, name) };
     } catch (error) {
-      if (isUnknown(error)) this.#lost.push({ queues, leaseMs: request.leaseMs, nonce: name });
+      if (isUnknown(error)) this.#lose(queues, request.leaseMs, name);
       if (settlements.length === 0) throw error;
       return { settled: settlements.map(() => failed(error)), claimed: nothing };
     }
   }
 
-  /** Settles. All keys must share a slot. Never rejects. */
-  async settle(settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
+  /**
+   * Settles. All keys must share a slot. Never rejects.
+   * @param patience for the answer, and for what is done in other slots after it, ms
+   */
+  async settle(
+    settlements: readonly Settlement[],
+    {
+      ms = SETTLE.ms,
+      effectsMs = SETTLE_EFFECTS_MS,
+    }: { readonly ms?: number | undefined; readonly effectsMs?: number | undefined } = {},
+  ): Promise<readonly SettleResult[]> {
     const results: SettleResult[] = [];
     for (const some of chunks(settlements, SETTLEMENTS)) {
       try {
-        const { settled } = await this.#run(some, { queues: [], limit: 0, leaseMs: 0 }, '', SETTLE);
+        const patience = { ...SETTLE, ms };
+        const { settled } = await this.#run(some, { queues: [], limit: 0, leaseMs: 0 }, '', patience, effectsMs);
         if (some === settlements) return settled;
         results.push(...settled);
       } catch (error) {
@@ -80,24 +106,33 @@ export class RedisExchange {
     return results;
   }
 
-  /** What claims took whose answers were lost, with new leases. */
+  /** What claims took whose answers were lost, with new leases. Never rejects: what cannot be asked now is asked for later. */
   async recover(patience: Patience): Promise<readonly ReservedJob[]> {
+    const now = performance.now();
+    const alive = this.#lost.filter(({ until }) => now < until);
+    const due = alive.filter(({ notBefore }) => now >= notBefore);
     // Taken out first: no one else must ask for the same jobs meanwhile, under the same tokens.
-    const claims = this.#lost;
-    this.#lost = [];
-    const jobs: ReservedJob[] = [];
-    for (const [at, claim] of claims.entries()) {
-      try {
-        const bases = claim.queues.map((queue) => this.keys.base(queue));
-        const reply = await this.link.run(reclaimScript, bases, [claim.nonce, claim.leaseMs, bases.length], patience);
-        jobs.push(...reclaimedOf(reply as readonly Reply[], claim.queues));
-      } catch (error) {
-        this.#lost.push(...claims.slice(at));
-        if (jobs.length === 0) throw error;
-        break;
-      }
+    this.#lost = alive.filter(({ notBefore }) => now < notBefore);
+    const found = await Promise.all(due.map((claim) => this.#reclaim(claim, patience)));
+    return found.flat();
+  }
+
+  async #reclaim(claim: LostClaim, patience: Patience): Promise<readonly ReservedJob[]> {
+    const { queues, leaseMs } = claim;
+    try {
+      const bases = queues.map((queue) => this.keys.base(queue));
+      const reply = await this.link.run(reclaimScript, bases, [claim.nonce, leaseMs, bases.length], patience);
+      return reclaimedOf(reply as readonly Reply[], queues);
+    } catch {
+      this.#lost.push({ ...claim, notBefore: performance.now() + RECOVER_AGAIN_MS });
+      return [];
     }
-    return jobs;
+  }
+
+  #lose(queues: readonly string[], leaseMs: number, name: string): void {
+    const now = performance.now();
+    this.#lost = this.#lost.filter(({ until }) => now < until);
+    this.#lost.push({ queues, leaseMs, nonce: name, notBefore: now, until: now + leaseMs });
   }
 
   async #run(
@@ -105,6 +140,7 @@ export class RedisExchange {
     request: ClaimRequest,
     name: string,
     patience: Patience,
+    effectsMs: number,
   ): Promise<{ readonly settled: readonly SettleResult[]; readonly answer: readonly Reply[] }> {
     const call = new ScriptCall();
     for (const queue of request.queues) call.key(this.keys.base(queue));
@@ -120,8 +156,12 @@ export class RedisExchange {
       throw error;
     }
     const settled = this.#results(sent, answer[0]!);
-    for (const [place, effects] of far ?? []) {
-      if (settled[place]!.ok) await this.outbox.apply(sent[place]!.job, effects);
+    if (far) {
+      const stored = [...far].filter(([place]) => settled[place]!.ok);
+      await this.outbox.apply(
+        stored.map(([place, effects]) => ({ job: sent[place]!.job, effects })),
+        effectsMs,
+      );
     }
     return { settled: faults === undefined ? settled : withFaults(settlements, settled, faults), answer };
   }

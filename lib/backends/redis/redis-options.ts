@@ -21,8 +21,7 @@ export interface RedisConnectionOptions {
   readonly retryAfter?: Duration;
   readonly blockFor?: Duration;
   readonly afterCommit?: boolean;
-  readonly outbox?: boolean | { readonly dataSource: string };
-  /** Refuse a server that may throw keys away (`maxmemory-policy` other than `noeviction`) instead of warning. */
+  /** Refuse a server that may throw keys away, or does not say so (`maxmemory-policy` other than `noeviction`), instead of warning. */
   readonly strict?: boolean;
   readonly prefetch?: number;
 }
@@ -63,11 +62,16 @@ export function redisPlace(given: RedisConnectionOptions, connection: string): R
   if (isRedisClient(options)) {
     throw new InvalidOptionError(`${at}.options is an ioredis client. Give it as ${at}.client.`);
   }
-  const server = url ?? (options === undefined ? process.env['REDIS_URL']?.trim() || undefined : undefined);
+  const server = url ?? (saysWhere(options as Options) ? undefined : process.env['REDIS_URL']?.trim() || undefined);
   return {
     kind: 'server',
     options: { ...(server !== undefined && urlOptions(server, url ? `${at}.url` : 'REDIS_URL')), ...options },
   };
+}
+
+/** Options that say nothing of the place, such as `tls` or `keyPrefix`, are for the one that the environment names. */
+function saysWhere(options: Options = {}): boolean {
+  return ['host', 'port', 'path', 'sentinels'].some((name) => options[name] !== undefined);
 }
 
 /** For messages, without credentials: `redis at localhost:6379/0`. */
@@ -95,7 +99,8 @@ export function cloneable(place: RedisPlace): RedisPlace | undefined {
 function serverName(options: Options): string {
   const { sentinels, name, path, host, port, db } = options;
   if (Array.isArray(sentinels)) return `redis ${textOf(name, '')} by the sentinels at ${addresses(sentinels)}`;
-  const where = typeof path === 'string' ? path : `${textOf(host, 'localhost')}:${textOf(port, '6379')}`;
+  const where =
+    typeof path === 'string' ? path : `${textOf(host, 'localhost').replace(/^.*@/, '')}:${textOf(port, '6379')}`;
   return `redis at ${where}/${textOf(db, '0')}`;
 }
 
@@ -119,23 +124,33 @@ function addresses(nodes: readonly unknown[]): string {
 
 function urlOptions(text: string, field: string): Options {
   if (text.startsWith('/')) return { path: text };
+  // What is wrong may stand within the password: none of the text is said where there may be one.
+  const mayTell = !text.includes('@');
   let url: URL;
   try {
     url = new URL(text);
   } catch {
-    throw new InvalidOptionError(
-      `${field} is ${describe(text.replace(/\/\/.*@/, '//…@'))}, which is no URL. ${URL_HINT}`,
-    );
+    throw new InvalidOptionError(`${field} is ${mayTell ? `${describe(text)}, which is ` : ''}no URL. ${URL_HINT}`);
   }
   const scheme = url.protocol.slice(0, -1);
-  if (scheme === 'unix') return { path: decodeURIComponent(url.pathname), ...credentials(url, field) };
+  if (scheme === 'unix') return { path: decoded(url.pathname, field), ...credentials(url, field) };
   if (!['redis', 'rediss', 'valkey', 'valkeys'].includes(scheme)) {
-    throw new InvalidOptionError(`${field} begins with ${scheme}:. ${URL_HINT}`);
+    const isScheme = mayTell || text.slice(url.protocol.length).startsWith('//');
+    throw new InvalidOptionError(
+      isScheme ? `${field} begins with ${scheme}:. ${URL_HINT}` : `${field} is no URL of redis. ${URL_HINT}`,
+    );
+  }
+  if (`${url.pathname}${url.search}${url.hash}`.includes('@')) {
+    throw new InvalidOptionError(
+      `${field} has an @ behind its host. Write / ? # in a password as %2F %3F %23. ${URL_HINT}`,
+    );
   }
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const db = url.pathname.slice(1) || url.searchParams.get('db') || '';
   if (!/^\d*$/.test(db))
-    throw new InvalidOptionError(`${field} names the database ${describe(db)}. Give its number. ${URL_HINT}`);
+    throw new InvalidOptionError(
+      `${field} names ${db.includes('@') ? 'a database' : `the database ${describe(db)}`}. Give its number. ${URL_HINT}`,
+    );
   const family = url.searchParams.get('family');
   return {
     ...(host !== '' && { host }),
@@ -148,14 +163,18 @@ function urlOptions(text: string, field: string): Options {
 }
 
 function credentials({ username, password }: URL, field: string): Options {
+  return {
+    ...(username !== '' && { username: decoded(username, field) }),
+    ...(password !== '' && { password: decoded(password, field) }),
+  };
+}
+
+function decoded(part: string, field: string): string {
   try {
-    return {
-      ...(username !== '' && { username: decodeURIComponent(username) }),
-      ...(password !== '' && { password: decodeURIComponent(password) }),
-    };
+    return decodeURIComponent(part);
   } catch {
     throw new InvalidOptionError(
-      `${field} has a % in its user or password that is not followed by two hexadecimal digits. Write it as %25.`,
+      `${field} has a % that is not followed by two hexadecimal digits, in its user, password or path. Write it as %25.`,
     );
   }
 }

@@ -20,20 +20,26 @@ import { IdlePoll, sweepEveryMs } from '../idle-poll.js';
 import { StoreClosedError } from '../store-state-errors.js';
 import type { Claimed, ClaimRequest } from './claim-answer.js';
 import type { Patience } from './link.js';
-import type { Outbox } from './outbox.js';
+import { within, type Outbox } from './outbox.js';
 import type { QueueKeys } from './queue-keys.js';
 import type { RedisBells } from './redis-bells.js';
 import type { RedisExchange } from './redis-exchange.js';
 import type { RedisLeases } from './redis-leases.js';
 import type { RedisPush } from './redis-push.js';
 import type { RedisSize } from './redis-size.js';
-import type { SlotTrips } from './slot-trips.js';
+import type { Exchanged, SlotTrips } from './slot-trips.js';
 
 /** A verb that is not a dispatch may take so long, with all its repeats. */
 const PATIENCE_MS = 5_000;
 
 /** An idle worker asks this seldom: without a way to hear of pushes, and with one. */
 const LONGEST_POLL = { deaf: 1_000, hearing: 5_000 };
+
+/** What a lost claim took is waited for so long before the next claim goes; what comes later is given back. */
+const RECOVER_MS = 250;
+
+/** Of queues that cannot be asked while others are served, it is told this often. */
+const TELL_AWAY_EVERY_MS = 60_000;
 
 /** Jobs of one claim. */
 const MOST = 10_000;
@@ -59,6 +65,7 @@ export class RedisQueue implements QueueDriver {
   readonly inspection: InspectAbility;
   readonly leases: LeaseAbility;
   readonly #poll: IdlePoll;
+  #toldAwayAt = -Infinity;
 
   constructor(
     private readonly parts: RedisQueueParts,
@@ -106,9 +113,11 @@ export class RedisQueue implements QueueDriver {
       return { settled, jobs: takes ? await this.#taken(settled, request) : [] };
     }
     await this.#announce(settlements);
-    const { rings } = this.parts.bells;
-    const { settled, claimed } = await this.parts.trips.exchange(settlements, claimOf(request), patienceFor(request));
-    this.#found(request, claimed, rings);
+    const { bells, outbox, trips } = this.parts;
+    outbox.sweep(request.queues);
+    const { rings } = bells;
+    const { settled, claimed, away } = await trips.exchange(settlements, claimOf(request), patienceFor(request));
+    this.#found(request, claimed, rings, away);
     this.#ringFor(settlements);
     return { settled, jobs: claimed.jobs };
   };
@@ -165,22 +174,46 @@ export class RedisQueue implements QueueDriver {
     outbox.sweep(request.queues);
     const patience = patienceFor(request);
     if (exchange.hasLost) {
-      const jobs = await exchange.recover({ ...patience, lost: 'repeat' });
-      if (jobs.length > 0) return { jobs: await this.#atMost(request.limit, jobs) };
+      const jobs = await this.#recovered(request.limit);
+      if (jobs.length > 0) return { jobs };
     }
     const { rings } = bells;
-    const { claimed } = await trips.exchange([], claimOf(request), patience);
-    this.#found(request, claimed, rings);
+    const { claimed, away } = await trips.exchange([], claimOf(request), patience);
+    this.#found(request, claimed, rings, away);
     return claimed;
   }
 
-  #found({ queues }: ReserveRequest, { jobs, broken, nextInMs }: Claimed, rings: number): void {
+  /** What lost claims took. A slot that does not tell holds up no other: what it tells later goes back to its queue. */
+  async #recovered(limit: number): Promise<ReservedJob[]> {
+    const recovery = this.parts.exchange.recover({ ms: PATIENCE_MS, lost: 'repeat' });
+    if (await within(recovery, RECOVER_MS)) return this.#atMost(limit, await recovery);
+    void recovery.then((late) => this.#atMost(0, late));
+    return [];
+  }
+
+  #found(
+    { queues }: ReserveRequest,
+    { jobs, broken, nextInMs }: Claimed,
+    rings: number,
+    away: Exchanged['away'],
+  ): void {
+    if (away) this.#tellAway(away);
     if (jobs.length > 0) this.#poll.found();
     else {
       const nextAt = nextInMs === undefined ? Infinity : performance.now() + nextInMs;
       this.parts.bells.foundEmpty(queues, nextAt, rings);
     }
     if (broken.length > 0) this.#warn(broken);
+  }
+
+  #tellAway({ queues, error }: NonNullable<Exchanged['away']>): void {
+    const now = performance.now();
+    if (now - this.#toldAwayAt < TELL_AWAY_EVERY_MS) return;
+    this.#toldAwayAt = now;
+    this.context.warn(
+      `Jobs of the queues [${queues.join(', ')}] wait, since their part of the cluster does not answer; the other queues are served. ` +
+        `It said: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 
   #warn(broken: Claimed['broken']): void {

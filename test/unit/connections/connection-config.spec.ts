@@ -147,6 +147,11 @@ describe('resolveConnections', () => {
       { connections: { a: { driver: 'database', table: 'jobs; --' } } },
       'connections.a.table',
     ],
+    [
+      'what is not there yet',
+      { connections: { a: { driver: 'redis', outbox: { dataSource: 'default' } } } },
+      'connections.a.outbox is not available yet. Leave it out.',
+    ],
     ['a missing region', { connections: { a: { driver: 'sqs' } } }, 'connections.a.region is missing'],
     [
       'a failover within a failover',
@@ -175,6 +180,11 @@ describe('resolveConnections', () => {
     expect(attempt).toThrow(InvalidOptionError);
     expect(attempt).toThrow(message);
     expect(attempt).not.toThrow(/\n/);
+  });
+
+  it('takes an option that is not there yet where it is off', () => {
+    expect(resolve({ connections: { a: { driver: 'redis', outbox: false } } }).connections.has('a')).toBe(true);
+    expect(() => resolve({ connections: { a: { driver: 'redis', outbox: true } } })).toThrow(/not available yet/);
   });
 
   it('refuses a queue name that no store could carry', () => {

@@ -4,7 +4,10 @@ import { UnknownConnectionError } from '../../../lib/connections/connection-conf
 import type { Backend, BackendContext } from '../../../lib/contracts/backend.js';
 import { unlimited } from '../../../lib/contracts/driver-limits.js';
 import type { QueueDriver } from '../../../lib/contracts/queue-driver.js';
-import { InvalidOptionError } from '../../../lib/support/queue-error.js';
+import { memoryBackend } from '../../../lib/backends/memory/memory-backend.js';
+import type { DriverLoader } from '../../../lib/connections/connection-manager.js';
+import { StoreUnreachableError } from '../../../lib/contracts/store-errors.js';
+import { InvalidOptionError, type QueueError } from '../../../lib/support/queue-error.js';
 import { entryOf, openManager, outgoing } from './open-manager.js';
 
 const bare = (more: object = {}): QueueDriver => ({
@@ -30,6 +33,20 @@ describe('ConnectionManager', () => {
   it('refuses a connection that nobody configured', () => {
     const { manager } = openManager();
     expect(() => manager.get('nope')).toThrow(UnknownConnectionError);
+  });
+
+  it('tells a worker what keeps its failed jobs from being kept, unless the store is only away', async () => {
+    let wrong: QueueError = new InvalidOptionError('The package libsql is not installed.');
+    const broken: DriverLoader = () => (made: object, context: BackendContext) => ({
+      ...memoryBackend(made, context),
+      check: () => Promise.reject(wrong),
+    });
+    const { manager } = openManager({}, { drivers: { database: broken } });
+    await expect(manager.checkStores('memory')).rejects.toThrow(
+      'libsql is not installed. That is where failed jobs are kept, since the default connection is [database]: another one is named by default or QUEUE_CONNECTION.',
+    );
+    wrong = new StoreUnreachableError('database', 'a server', new Error('down'));
+    await expect(manager.checkStores('memory')).resolves.toBeUndefined();
   });
 
   it('keeps everything with the default connection where that can', async () => {

@@ -5,11 +5,13 @@
  *
  * `due_in(base, now)`: in how many ms the clock alone makes the next job ready; nil where it makes none.
  *
+ * It ends after 1,000 groups, since only so many fit on Lua's stack at once; the rest is left for the next claim.
+ *
  * An id whose body is gone goes to `:broken` and is noted in `broken`.
  */
 export const claimPart = `
 local wanted, lease_end, nonce, served, all_plain = 0, 0, '', 0, true
-local taken, broken, MOST_BROKEN = {}, {}, 4000
+local taken, broken, MOST_BROKEN, MOST_TAKEN = {}, {}, 4000, 5000
 
 local function whole(base, number, ids, bodies)
   local fine, texts = {}, {}
@@ -66,6 +68,7 @@ local function take_from(base, number, priority, most)
   local k = #taken
   taken[k + 1], taken[k + 2], taken[k + 3], taken[k + 4] = number, priority, ids, bodies
   taken[k + 5] = all_plain and {} or special_ones(base, ids)
+  if k + 5 >= MOST_TAKEN then wanted = 0 end
   return drained
 end
 

@@ -4,7 +4,7 @@ import { clockPart } from './clock-part.js';
 /**
  * What a claim took whose answer was lost, found by its nonce, with a new lease. KEYS: queues. ARGV: nonce, length of the lease in ms, how many queues.
  * Answers the end of the leases, then of each job the number of its key, id, token, body, priority, attempts, stalls, memo. Where very many
- * are held nothing is looked for: those jobs come back when their leases end.
+ * are held nothing is looked for: those jobs come back when their leases end. It begins as the script of renewals does, and for its reason.
  */
 export const reclaimScript = new Script(
   'reclaim',
@@ -13,6 +13,7 @@ export const reclaimScript = new Script(
   `
 local ends, prefix = now_ms() + ARGV[2], ARGV[1] .. '.'
 local answer = { ends }
+redis.call('DEL', KEYS[1] .. ':-')
 for number = 1, tonumber(ARGV[3]) do
   local base = KEYS[number]
   local held = redis.call('HLEN', base .. ':held') <= 10000 and redis.call('HGETALL', base .. ':held') or {}

@@ -4,6 +4,9 @@ import { clockPart } from './clock-part.js';
 /**
  * Makes leases end later. KEYS: queues. ARGV: length in ms, then number of the queue's key, id and token of each job. Answers what was
  * refused as a settlement is, 0 for none.
+ *
+ * A full server older than 7 refuses a script whose first write needs memory, and a renewal has no other: so it begins with taking away
+ * what never exists.
  */
 export const renewScript = new Script(
   'renew',
@@ -11,6 +14,7 @@ export const renewScript = new Script(
   clockPart,
   `
 local refused = {}
+if KEYS[1] then redis.call('DEL', KEYS[1] .. ':-') end
 local ends = now_ms() + ARGV[1]
 for at = 2, #ARGV, 3 do
   local base, id, token = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
