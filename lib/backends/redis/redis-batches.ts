@@ -15,7 +15,7 @@ import { BatchSweeps } from './batch-sweeps.js';
 import { batchProgress, batchRecord } from './batch-text.js';
 import type { Keyspace } from './keyspace.js';
 import type { Arg, RedisLink } from './link.js';
-import { nonce } from './nonce.js';
+import { nonce } from '../nonce.js';
 import type { Script } from './script.js';
 import { batchCancel } from './scripts/batch-cancel.js';
 import { batchConfirm } from './scripts/batch-confirm.js';

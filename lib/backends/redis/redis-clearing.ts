@@ -2,7 +2,7 @@ import type { ClearAbility } from '../../contracts/queue-driver.js';
 import { readable } from '../stored-text.js';
 import type { Keyspace } from './keyspace.js';
 import type { Order, RedisLink } from './link.js';
-import { nonce } from './nonce.js';
+import { nonce } from '../nonce.js';
 import { clearQueue } from './scripts/clear-queue.js';
 import { lockRelease } from './scripts/lock-release.js';
 import { locksOfFacts } from './scripts/locks-of-facts.js';

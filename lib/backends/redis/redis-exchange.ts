@@ -4,7 +4,7 @@ import { chunks } from '../../support/chunks.js';
 import { claimedOf, reclaimedOf, type Claimed, type ClaimRequest } from './claim-answer.js';
 import { effectFault } from './effect-args.js';
 import type { Patience, RedisLink, Reply } from './link.js';
-import { nonce } from './nonce.js';
+import { nonce } from '../nonce.js';
 import type { Outbox } from './outbox.js';
 import type { QueueKeys } from './queue-keys.js';
 import { ScriptCall } from './script-call.js';

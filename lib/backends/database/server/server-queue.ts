@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { BackendContext } from '../../../contracts/backend.js';
 import { unlimited } from '../../../contracts/driver-limits.js';
 import type {
@@ -19,6 +18,7 @@ import type {
 import { StoreUnreachableError } from '../../../contracts/store-errors.js';
 import { takeOrWait } from '../../../support/take-or-wait.js';
 import { IdlePoll, sweepEveryMs } from '../../idle-poll.js';
+import { nonce } from '../../nonce.js';
 import { StoreClosedError } from '../../store-state-errors.js';
 import type { ClaimRequest, QueueStatements } from './dialect.js';
 import type { Lane } from './lane.js';
@@ -243,23 +243,8 @@ function claimOf({ queues, limit, leaseMs }: ReserveRequest): ClaimRequest {
     queues,
     limit: Math.min(limit, 10_000),
     leaseMs: Math.ceil(leaseMs),
-    claim: randomName(),
+    claim: nonce(),
   };
-}
-
-/** Drawn for so many names at once: each by itself would cost 2 to 8 µs. */
-const NAMES = 64;
-const NAME_BYTES = 16;
-let random = Buffer.alloc(0);
-let used = 0;
-
-/** 128 random bits in 22 characters. */
-function randomName(): string {
-  if (used === random.length) {
-    random = randomBytes(NAMES * NAME_BYTES);
-    used = 0;
-  }
-  return random.toString('base64url', used, (used += NAME_BYTES));
 }
 
 function failed(error: unknown): SettleResult {

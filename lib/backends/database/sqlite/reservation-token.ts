@@ -1,12 +1,8 @@
-import { randomBytes } from 'node:crypto';
-
-/** Nobody else's, in this process or another, whether they share it or come after it. */
-const own = randomBytes(16).toString('base64url');
-let claims = 0;
+import { nonce } from '../../nonce.js';
 
 /** What is written beside the jobs of one claim, each with its `seq` behind it. */
 export function nextTokenPrefix(): string {
-  return `${own}${(++claims).toString(36)}.`;
+  return `${nonce()}.`;
 }
 
 /** What the holder of a job is given: the row is found by its `seq`, and the token is of no other job than this one. */
