@@ -17,6 +17,7 @@ import type {
 import { StoreUnreachableError } from '../../contracts/store-errors.js';
 import { takeOrWait } from '../../support/take-or-wait.js';
 import { IdlePoll, sweepEveryMs } from '../idle-poll.js';
+import { queuesBehind } from '../queues-behind.js';
 import { StoreClosedError } from '../store-state-errors.js';
 import type { Claimed, ClaimRequest } from './claim-answer.js';
 import type { Patience } from './link.js';
@@ -253,11 +254,7 @@ export class RedisQueue implements QueueDriver {
 
   /** What a settlement leaves behind that a waiting worker may take. */
   #ringFor(settlements: readonly Settlement[]): void {
-    const queues = new Set<string>();
-    for (const { kind, job, effects } of settlements) {
-      if (kind === 'release') queues.add(job.queue);
-      for (const { queue } of effects?.push ?? []) queues.add(queue);
-    }
+    const queues = queuesBehind(settlements);
     if (queues.size > 0) this.parts.bells.stored(queues);
   }
 }

@@ -19,6 +19,7 @@ import { StoreUnreachableError } from '../../../contracts/store-errors.js';
 import { takeOrWait } from '../../../support/take-or-wait.js';
 import { IdlePoll, sweepEveryMs } from '../../idle-poll.js';
 import { nonce } from '../../nonce.js';
+import { queuesBehind } from '../../queues-behind.js';
 import { StoreClosedError } from '../../store-state-errors.js';
 import type { ClaimRequest, QueueStatements } from './dialect.js';
 import type { Lane } from './lane.js';
@@ -229,11 +230,7 @@ export class ServerQueue implements QueueDriver {
 
   /** What a settlement leaves behind that a waiting worker may take. */
   #ringFor(settlements: readonly Settlement[]): void {
-    const queues = new Set<string>();
-    for (const { kind, job, effects } of settlements) {
-      if (kind === 'release') queues.add(job.queue);
-      for (const { queue } of effects?.push ?? []) queues.add(queue);
-    }
+    const queues = queuesBehind(settlements);
     if (queues.size > 0) this.parts.bells.stored(queues);
   }
 }
