@@ -1,34 +1,14 @@
-import type { ConnectionManager } from '../connections/connection-manager.js';
-import type { Outgoing, QueueConnection } from '../connections/queue-connection.js';
+import type { QueueConnection } from '../connections/queue-connection.js';
 import type { DispatchReceipt } from '../contracts/dispatchable.js';
-import type { PushResult, ReservedJob } from '../contracts/queue-driver.js';
-import { definitionOfJob, type JobDefinition } from '../job/job-definition.js';
-import { readName } from '../job/job-policies.js';
-import { writeEnvelope, type PayloadHook } from '../job/envelope-writer.js';
-import type { PayloadCodec } from '../job/payload-codec.js';
-import { fluentOptions, type FluentOptions } from '../job/queueable.js';
+import type { PushResult } from '../contracts/queue-driver.js';
 import { UniqueJobSkipped } from '../contracts/queue-events.js';
 import type { EventHub } from '../connections/event-hub.js';
-import type { Clock } from '../support/clock.js';
-import { delayMs } from '../support/duration.js';
 import { QueueError } from '../support/queue-error.js';
-import { timeOrderedUuid } from '../support/time-ordered-uuid.js';
 import { OpenTransactions } from './open-transactions.js';
+import { prepareDispatch, type DispatchOptions, type PreparationServices, type Prepared } from './prepare-dispatch.js';
 
-/** What one dispatch says, over what the job says. */
-export interface DispatchOptions extends FluentOptions {
-  /** An EntityManager: the job is stored in its transaction. */
-  readonly within?: unknown;
-}
-
-export interface DispatcherServices {
-  readonly connections: ConnectionManager;
-  readonly codec: PayloadCodec;
-  readonly hooks: () => readonly PayloadHook[];
-  readonly clock: Clock;
+export interface DispatcherServices extends PreparationServices {
   readonly hub: EventHub;
-  /** Told of every class that is dispatched, so that one nobody here runs can be pointed out. */
-  readonly dispatching: (definition: JobDefinition) => void;
   /** For failures that nobody can be told of any more. */
   readonly report: (message: string, error: unknown) => void;
 }
@@ -52,15 +32,6 @@ export class BulkDispatchError extends QueueError {
   }
 }
 
-/** A job on its way: where it goes, and what is handed over there. */
-interface Prepared {
-  readonly connection: QueueConnection;
-  readonly outgoing: Outgoing;
-  readonly receipt: DispatchReceipt;
-  /** Whether it waits for the open transaction, where there is one. */
-  readonly afterCommit: boolean;
-}
-
 /** Turns jobs into entries and hands them to their connections. */
 export class Dispatcher {
   /** The transactions that dispatches are looked at in. */
@@ -77,7 +48,7 @@ export class Dispatcher {
    * @returns `null` when a unique lock stopped it
    */
   async dispatch(job: object, options: DispatchOptions): Promise<DispatchReceipt | null> {
-    const prepared = this.prepare(job, options);
+    const prepared = prepareDispatch(job, options, this.services);
     const { connection, outgoing, receipt } = prepared;
     const open = options.within === undefined ? this.transactions.current() : undefined;
     if (open && prepared.afterCommit) {
@@ -102,7 +73,7 @@ export class Dispatcher {
   async bulk(jobs: readonly object[]): Promise<readonly (DispatchReceipt | null)[]> {
     const prepared = jobs.map((job, index) => {
       try {
-        return this.prepare(job, {});
+        return prepareDispatch(job, {}, this.services);
       } catch (error) {
         if (error instanceof Error) error.message = `Job number ${index} of the bulk: ${error.message}`;
         throw error;
@@ -138,58 +109,6 @@ export class Dispatcher {
       failures.sort((a, b) => a.index - b.index),
       jobs.length,
     );
-  }
-
-  /** @throws whatever is wrong with the job or where it should go, before anything is stored */
-  prepare(job: object, options: DispatchOptions): Prepared {
-    const { services } = this;
-    const definition = definitionOfJob(job);
-    services.dispatching(definition);
-    const said: DispatchOptions = { ...fluentOptions(job), ...options };
-    const to = services.connections.routes.resolve(
-      {
-        type: definition.type,
-        connection: said.connection ?? readName(job, 'connection', definition) ?? definition.connection,
-        queue: said.queue ?? readName(job, 'queue', definition) ?? definition.queue,
-      },
-      {
-        connection: services.connections.defaultName,
-        queueOf: (name) => services.connections.get(name).defaultQueue,
-      },
-    );
-    const connection = services.connections.get(to.connection);
-    const now = services.clock.now();
-    const delay = said.delay === undefined ? definition.delay : said.delay;
-    const delayInMs = delay === undefined || delay === null ? 0 : delayMs(delay, `${definition.type.name}: delay`, now);
-    const uuid = timeOrderedUuid(now);
-    const envelope = writeEnvelope(
-      job,
-      definition,
-      { uuid, now, connection: to.connection, queue: to.queue },
-      services.codec,
-      services.hooks(),
-    );
-    return {
-      connection,
-      afterCommit: said.afterCommit ?? definition.afterCommit ?? connection.afterCommit,
-      receipt: { id: uuid, connection: to.connection, queue: to.queue },
-      outgoing: {
-        job,
-        entry: { id: uuid, queue: to.queue, body: JSON.stringify(envelope), delayMs: delayInMs },
-        requestedQueue: to.requestedQueue,
-        delaySeconds: delay === undefined || delay === null ? null : delayInMs / 1_000,
-      },
-    };
-  }
-
-  /** The job as it is run in this process: written down and read back, as it would be anywhere else. */
-  inProcess(job: object, connection: string): ReservedJob {
-    const definition = definitionOfJob(job);
-    const { clock, codec, hooks } = this.services;
-    const now = clock.now();
-    const to = { uuid: timeOrderedUuid(now), now, connection, queue: connection };
-    const body = JSON.stringify(writeEnvelope(job, definition, to, codec, hooks()));
-    return { id: to.uuid, queue: connection, body, priority: 0, attempts: 1, stalls: 0, token: '', leasedUntil: 0 };
   }
 
   /** One trip per connection. Answers are aligned; the failure of a trip is that of each of its jobs. */

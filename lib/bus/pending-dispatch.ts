@@ -1,7 +1,7 @@
 import type { DispatchReceipt } from '../contracts/dispatchable.js';
 import type { Moment } from '../support/duration.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
-import type { DispatchOptions } from './dispatcher.js';
+import type { DispatchOptions } from './prepare-dispatch.js';
 
 /**
  * A dispatch that can still be told where and when. Awaiting it sends it; one that nobody awaits is sent in the microtask after the

@@ -1,6 +1,7 @@
 import type { DispatchReceipt, InlineClosure, QueueableJob } from '../contracts/dispatchable.js';
-import type { Dispatcher, DispatchOptions } from './dispatcher.js';
+import type { Dispatcher } from './dispatcher.js';
 import { PendingDispatch } from './pending-dispatch.js';
+import type { DispatchOptions } from './prepare-dispatch.js';
 
 /** What the bus takes from the floors around it. */
 export interface BusServices {

@@ -2,7 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { QueueBus } from '../bus/queue-bus.js';
 import { Dispatcher } from '../bus/dispatcher.js';
+import { prepareInProcess, type PreparationServices } from '../bus/prepare-dispatch.js';
 import type { TransactionalDataSource } from '../bus/open-transactions.js';
+import { afterAttempt } from '../completion/after-attempt.js';
 import { recordFailure } from '../completion/record-failure.js';
 import { runFailedHook } from '../completion/run-failed-hook.js';
 import { resolveConnections } from '../connections/connection-config.js';
@@ -133,19 +135,18 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
   if (options.worker) resolveWorkerOptions(options.worker, connections.get(options.worker.connection));
 
   const hooks: PayloadHook[] = [];
-  const dispatcher = new Dispatcher({
+  const preparation: PreparationServices = {
     connections,
     codec,
     hooks: () => hooks,
     clock,
-    hub,
     dispatching: pointOutUnlisted(registry, around.warn),
-    report: around.report,
-  });
+  };
+  const dispatcher = new Dispatcher({ ...preparation, hub, report: around.report });
   const bus = new QueueBus({
     dispatcher,
     inProcess: (job, connection) => {
-      const reserved = dispatcher.inProcess(job, connection);
+      const reserved = prepareInProcess(job, connection, preparation);
       return () => runHere(reserved, connection);
     },
     afterResponse,
@@ -153,7 +154,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
   });
 
   const completion = (connection: string): CompletionSteps => ({
-    effects: () => undefined,
+    effects: afterAttempt([]),
     recordFailure: async (end, reserved) => {
       const store = await connections.failed();
       const own = connections.get(connection);

@@ -1,5 +1,6 @@
 import type { EventHub } from '../connections/event-hub.js';
 import type { Effects, ReservedJob, Settlement } from '../contracts/queue-driver.js';
+import { toError } from '../support/error-text.js';
 import { raiseAccepted, raiseEnded, raiseRefused } from './attempt-events.js';
 import { failingOf, readMemo, writeMemo } from './attempt-memo.js';
 import type { AttemptEnd } from './running-attempt.js';
@@ -7,8 +8,11 @@ import type { Settler } from './settler.js';
 
 /** What follows an attempt, made by the completion floor. */
 export interface CompletionSteps {
-  /** What is to ride on the ack. */
-  effects(end: AttemptEnd): Effects | undefined;
+  /**
+   * What is to ride on the settlement; at once where nothing has to be asked or sent before it. `'lost'` where the lease is gone.
+   * Rejects when a store that something has to be sent to first does not take it.
+   */
+  effects(end: AttemptEnd, reserved: ReservedJob): Effects | undefined | Promise<Effects | 'lost' | undefined>;
   /**
    * Records a failure. Gives it back as an effect where record and ack are one write; `'lost'` where the lease is gone.
    * Rejects when the store of failed jobs does not take it.
@@ -18,8 +22,8 @@ export interface CompletionSteps {
   failedHook(end: AttemptEnd): Promise<void>;
 }
 
-/** How long a job whose failure could not be recorded waits for the next try to record it. */
-const FAILING_BACKOFF_MS = 5_000;
+/** How long a job whose end could not be written down waits for the next try to do so. */
+const ENDING_BACKOFF_MS = 5_000;
 
 /** Takes an attempt from its end to the store's answer: record, ack with effects, `failed()`, events. */
 export class AttemptFinisher {
@@ -41,23 +45,36 @@ export class AttemptFinisher {
     raiseEnded(end, this.hub);
     if (end.outcome.kind === 'failed') {
       await this.#fail(end, reserved, settled);
-    } else {
-      await this.#settle(end, settlementOf(end, reserved, this.completion.effects(end)), settled);
+      return;
     }
+    let effects: Effects | 'lost' | undefined;
+    try {
+      const following = this.completion.effects(end, reserved);
+      effects = following instanceof Promise ? await following : following;
+    } catch (error) {
+      return this.#finishLater(end, reserved, error, settled);
+    }
+    if (effects === 'lost') {
+      settled();
+      return raiseRefused(end, this.hub, 'lease-lost');
+    }
+    await this.#settle(end, settlementOf(end, reserved, effects), settled);
   }
 
   async #fail(end: AttemptEnd, reserved: ReservedJob, settled: () => void): Promise<void> {
     let failure: Effects | 'lost' | undefined;
+    let following: Effects | 'lost' | undefined;
     try {
       failure = await this.completion.recordFailure(end, reserved);
+      following = failure === 'lost' ? failure : await this.completion.effects(end, reserved);
     } catch (error) {
       return this.#recordLater(end, reserved, error, settled);
     }
-    if (failure === 'lost') {
+    if (failure === 'lost' || following === 'lost') {
       settled();
       return raiseRefused(end, this.hub, 'lease-lost');
     }
-    const effects = { ...this.completion.effects(end), ...failure };
+    const effects = { ...following, ...failure };
     const settlement: Settlement = {
       kind: 'ack',
       job: reserved,
@@ -78,13 +95,36 @@ export class AttemptFinisher {
     const failing = before.failing ?? failingOf(error, intent?.kind === 'fail' && intent.given === null);
     const outcome = {
       kind: 'retry' as const,
-      delayMs: FAILING_BACKOFF_MS,
+      delayMs: ENDING_BACKOFF_MS,
       countAttempt: false,
       error,
       memo: writeMemo({ ...before, failing }),
     };
     const kept: AttemptEnd = { ...end, outcome };
     await this.#settle(kept, settlementOf(kept, reserved, undefined), settled, () => Promise.resolve());
+  }
+
+  /** As above for a job that is done: what follows it is sent by the next pick-up. */
+  async #finishLater(end: AttemptEnd, reserved: ReservedJob, why: unknown, settled: () => void): Promise<void> {
+    const { context, outcome } = end;
+    const kept: AttemptEnd =
+      outcome.kind === 'retry'
+        ? end
+        : {
+            ...end,
+            outcome: {
+              kind: 'retry',
+              delayMs: ENDING_BACKOFF_MS,
+              countAttempt: false,
+              error: toError(why),
+              memo: writeMemo({ ...readMemo(reserved.memo), done: true }),
+            },
+          };
+    this.report(
+      `${context.displayName} [${context.id}] is done, but what follows it could not be sent; it is kept and that is sent later`,
+      why,
+    );
+    await this.#settle(kept, settlementOf(kept, reserved, undefined), settled);
   }
 
   async #settle(

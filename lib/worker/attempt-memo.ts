@@ -8,6 +8,8 @@ export interface AttemptMemo {
   readonly unknown?: number;
   /** The attempt before the next one blocked its process until a watchdog ended it: its timeout, ms. That is still to be accounted for. */
   readonly timedOut?: number;
+  /** The job is done, but what follows it could not be sent yet: its handler does not run again. */
+  readonly done?: true;
   /** The job has failed, but could not be recorded yet: its handler does not run again. */
   readonly failing?: {
     readonly name: string;
@@ -57,12 +59,13 @@ export function failingError(failing: NonNullable<AttemptMemo['failing']>): Erro
 }
 
 function checked(memo: { [key in keyof AttemptMemo]?: unknown }): AttemptMemo {
-  const { exceptions, unknown, timedOut, failing } = memo;
+  const { exceptions, unknown, timedOut, failing, done } = memo;
   return {
     ...(isCount(exceptions) && { exceptions }),
     ...(isCount(unknown) && { unknown }),
     ...(typeof timedOut === 'number' && timedOut >= 0 && { timedOut }),
     ...(isFailing(failing) && { failing }),
+    ...(done === true && { done }),
   };
 }
 

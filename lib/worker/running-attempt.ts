@@ -4,12 +4,11 @@ import type { ReservedJob } from '../contracts/queue-driver.js';
 import type { AttemptContext } from '../job/job-context.js';
 import type { AttemptScope, RegisteredJob } from '../job/job-registry.js';
 import { UnknownJobError } from '../job/job-registry.js';
-import { runThrough } from '../middleware/compose.js';
-import { middlewareOf } from '../middleware/middleware-of.js';
 import { toError } from '../support/error-text.js';
 import { failingError, writeMemo, type AttemptMemo } from './attempt-memo.js';
 import { decide, refusal, type AttemptLimits } from './decide.js';
 import { behindTimeout, delayBehindTimeout } from './past-timeout.js';
+import { performJob } from './perform-job.js';
 import { limitsOf, type RunOptions, type RunServices } from './run-options.js';
 import { LeaseLostError, TimeoutExceededError, UnhandledRejectionError, WorkerStoppingError } from './worker-errors.js';
 
@@ -113,7 +112,10 @@ export class RunningAttempt {
       return;
     }
     this.services.storage.run(this, () => {
-      this.#execute().then(
+      performJob(this.registered!, this.envelope!, this.context, this.services, (job) => {
+        this.#job = job;
+        this.#opened = true;
+      }).then(
         (returned) => this.#conclude({ returned }),
         (raw: unknown) => this.#conclude({ thrown: { error: toError(raw), raw } }),
       );
@@ -149,6 +151,7 @@ export class RunningAttempt {
       const error = failingError(memo.failing);
       return this.#failure(error, memo.failing.unsaid ? null : error);
     }
+    if (memo.done) return { outcome: { kind: 'done' } };
     if (this.unreadable) return this.#failure(this.unreadable);
     if (!this.registered) return this.#unknown(memo.unknown ?? 0);
     const facts = { attempts: reserved.attempts, stalls: reserved.stalls, now: services.clock.now() };
@@ -171,22 +174,6 @@ export class RunningAttempt {
 
   #failure(error: Error, given: Error | null = error): PartialEnd {
     return { outcome: { kind: 'failed', error }, thrown: asThrown(error), ...this.#hook(given) };
-  }
-
-  async #execute(): Promise<unknown> {
-    const { context, services } = this;
-    const registered = this.registered!;
-    const opening = registered.open(context);
-    const scope = opening instanceof Promise ? await opening : opening;
-    const reviving = services.revive(registered, this.envelope!, context);
-    const job = reviving instanceof Promise ? await reviving : reviving;
-    this.#job = job;
-    scope.inject(job);
-    this.#opened = true;
-    const middleware = middlewareOf(registered.definition, job, scope);
-    return middleware === undefined
-      ? scope.handle(job)
-      : runThrough(await middleware, job, context, () => scope.handle(job));
   }
 
   /** The live instance, for `interrupted(signal)`. */

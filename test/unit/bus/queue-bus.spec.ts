@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { QueueBus } from '../../../lib/bus/queue-bus.js';
 import { PendingDispatch } from '../../../lib/bus/pending-dispatch.js';
-import type { DispatchOptions, Dispatcher } from '../../../lib/bus/dispatcher.js';
+import type { Dispatcher } from '../../../lib/bus/dispatcher.js';
+import type { DispatchOptions } from '../../../lib/bus/prepare-dispatch.js';
 import { InvalidOptionError } from '../../../lib/support/queue-error.js';
 
 const receipt = { id: 'id', connection: 'memory', queue: 'default' };

@@ -1,0 +1,31 @@
+import type { JobEnvelope } from '../contracts/job-envelope.js';
+import type { AttemptContext } from '../job/job-context.js';
+import type { RegisteredJob } from '../job/job-registry.js';
+import { runThrough } from '../middleware/compose.js';
+import { middlewareOf } from '../middleware/middleware-of.js';
+import type { RunServices } from './run-options.js';
+
+/**
+ * Brings a job back and runs its handler inside its middleware.
+ *
+ * @param opened told of the job once it is whole: an error before that is about the job, not of it
+ * @returns what the handler returned
+ */
+export async function performJob(
+  registered: RegisteredJob,
+  envelope: JobEnvelope,
+  context: AttemptContext,
+  services: Pick<RunServices<unknown>, 'revive'>,
+  opened: (job: object) => void,
+): Promise<unknown> {
+  const opening = registered.open(context);
+  const scope = opening instanceof Promise ? await opening : opening;
+  const reviving = services.revive(registered, envelope, context);
+  const job = reviving instanceof Promise ? await reviving : reviving;
+  scope.inject(job);
+  opened(job);
+  const middleware = middlewareOf(registered.definition, job, scope);
+  return middleware === undefined
+    ? scope.handle(job)
+    : runThrough(await middleware, job, context, () => scope.handle(job));
+}
