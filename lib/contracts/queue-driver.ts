@@ -1,5 +1,5 @@
 import type { FailedJob } from './failed-job-store.js';
-import type { MemberEnd } from './batch-store.js';
+import type { BatchProgress, MemberEnd } from './batch-store.js';
 import type { DriverLimits } from './driver-limits.js';
 
 /**
@@ -120,7 +120,14 @@ export interface Effects {
 export type EffectKind = keyof Effects;
 
 export type SettleResult =
-  | { readonly ok: true }
+  | {
+      readonly ok: true;
+      /**
+       * Where the settlement carried a member's end that was counted in its own write: how its batch stands now. May be absent where
+       * that end has no consequence: it neither started, finished nor cancelled the batch, and no callback is due.
+       */
+      readonly progress?: BatchProgress;
+    }
   | {
       readonly ok: false;
       /** `lease-lost`: someone else has the job, or it is gone. `cancelled`: it was removed by hand. `error`: the store failed; nothing was written as far as known. */

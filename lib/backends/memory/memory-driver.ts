@@ -176,8 +176,8 @@ export class MemoryDriver implements QueueDriver {
       job.queue.add(job, now);
       this.store.ring(job.queue.name);
     }
-    if (effects) this.store.apply(effects, now);
-    return accepted;
+    const progress = effects && this.store.apply(effects, now);
+    return progress ? { ok: true, progress } : accepted;
   }
 
   /** The job behind a reservation that still stands. */

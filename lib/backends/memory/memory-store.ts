@@ -1,3 +1,4 @@
+import type { BatchProgress } from '../../contracts/batch-store.js';
 import type { Effects, PushEntry, PushResult } from '../../contracts/queue-driver.js';
 import type { Clock } from '../../support/clock.js';
 import { InvalidOptionError } from '../../support/queue-error.js';
@@ -64,12 +65,12 @@ export class MemoryStore {
     return stored;
   }
 
-  /** Applies what follows a settlement. `refusal` must have found nothing. */
-  apply(effects: Effects, now: number): void {
+  /** Applies what follows a settlement, and tells how the batch stands whose member has ended. `refusal` must have found nothing. */
+  apply(effects: Effects, now: number): BatchProgress | undefined {
     for (const lock of effects.unlock ?? []) this.locks.free(lock.key, lock.owner);
     for (const entry of effects.push ?? []) this.push(entry, now);
-    if (effects.member) this.batches.end(effects.member.batchId, effects.member);
     if (effects.failure) this.failed.add(effects.failure);
+    return effects.member && this.batches.end(effects.member.batchId, effects.member);
   }
 
   /** Why these effects cannot be applied. */

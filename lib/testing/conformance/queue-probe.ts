@@ -127,7 +127,7 @@ export function sameIds(found: readonly { readonly id: string }[], wanted: reado
 }
 
 export function accepted(result: SettleResult): void {
-  assert.deepEqual(result, { ok: true });
+  assert.equal(result.ok, true, `the settlement is accepted: ${JSON.stringify(result)}`);
 }
 
 export function refused(result: SettleResult, ...reasons: readonly string[]): void {

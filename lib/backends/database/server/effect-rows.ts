@@ -1,3 +1,4 @@
+import type { BatchProgress } from '../../../contracts/batch-store.js';
 import type { Effects } from '../../../contracts/queue-driver.js';
 import type { BatchRows } from './batch-rows.js';
 import type { EntryRows } from './entry-rows.js';
@@ -14,13 +15,17 @@ export class EffectRows {
     private readonly failed: FailedRows,
   ) {}
 
-  /** @throws what makes an effect impossible; the settlement is then rolled back with it */
-  async apply(link: Link, effects: Effects): Promise<void> {
+  /**
+   * @returns how the batch stands whose member has ended
+   * @throws what makes an effect impossible; the settlement is then rolled back with it
+   */
+  async apply(link: Link, effects: Effects): Promise<BatchProgress | undefined> {
     // A batch before locks, in every transaction: two of them never wait for each other crosswise.
-    if (effects.member) await this.batches.recordEnd(link, effects.member.batchId, effects.member);
+    const progress = effects.member && (await this.batches.recordEnd(link, effects.member.batchId, effects.member));
     // A lock is given back before the follow-ups, which may want it.
     for (const { key, owner } of effects.unlock ?? []) await this.locks.release(link, key, owner);
     await this.entries.storeAll(link, effects.push ?? []);
     if (effects.failure) await this.failed.record(link, [effects.failure]);
+    return progress;
   }
 }

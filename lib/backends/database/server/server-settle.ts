@@ -109,8 +109,9 @@ export class ServerSettle {
     try {
       return await nested(link, async () => {
         const result = await statements.settleOne(link, settlement);
-        if (result.ok) await effects.apply(link, settlement.effects!);
-        return result;
+        if (!result.ok) return result;
+        const progress = await effects.apply(link, settlement.effects!);
+        return progress ? { ok: true, progress } : result;
       });
     } catch (error) {
       const own = error instanceof TypeError || (!(error instanceof LostLinkError) && faults.of(error) === 'row');

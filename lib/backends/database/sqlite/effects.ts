@@ -1,3 +1,4 @@
+import type { BatchProgress } from '../../../contracts/batch-store.js';
 import type { Effects } from '../../../contracts/queue-driver.js';
 import type { BatchRows } from './batch-rows.js';
 import type { FailedRows } from './failed-jobs.js';
@@ -14,8 +15,11 @@ export class EffectRows {
     private readonly failed: FailedRows,
   ) {}
 
-  /** @throws what makes an effect impossible; the settlement is then rolled back with it */
-  apply(session: Session, effects: Effects, now: number): void {
+  /**
+   * @returns how the batch stands whose member has ended
+   * @throws what makes an effect impossible; the settlement is then rolled back with it
+   */
+  apply(session: Session, effects: Effects, now: number): BatchProgress | undefined {
     // A lock is given back first: a follow-up may want it.
     for (const { key, owner } of effects.unlock ?? []) this.locks.release(session, key, owner, now);
     for (const entry of effects.push ?? []) {
@@ -23,7 +27,7 @@ export class EffectRows {
       if (!result.stored && result.reason === 'error')
         throw new TypeError('A follow-up cannot be stored.', { cause: result.error });
     }
-    if (effects.member) this.batches.recordEnd(session, effects.member.batchId, effects.member, now);
     if (effects.failure) this.failed.record(session, effects.failure);
+    return effects.member && this.batches.recordEnd(session, effects.member.batchId, effects.member, now);
   }
 }

@@ -88,8 +88,9 @@ export class SettleRows {
       if (!settlement.effects) return this.#settleOne(session, settlement, now);
       return session.nested(() => {
         const result = this.#settleOne(session, settlement, now);
-        if (result.ok) this.effects.apply(session, settlement.effects!, now);
-        return result;
+        if (!result.ok) return result;
+        const progress = this.effects.apply(session, settlement.effects!, now);
+        return progress ? { ok: true, progress } : result;
       });
     } catch (error) {
       return rowError(error);
