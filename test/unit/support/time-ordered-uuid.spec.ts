@@ -12,4 +12,19 @@ describe('timeOrderedUuid', () => {
     expect(timeOrderedUuid(1_000) < timeOrderedUuid(1_001)).toBe(true);
     expect(new Set(Array.from({ length: 10_000 }, () => timeOrderedUuid(5))).size).toBe(10_000);
   });
+
+  it('sorts by the order of the calls, in one millisecond and when the clock is set back a little', () => {
+    const now = Date.UTC(2030, 0, 1);
+    const made = [
+      ...Array.from({ length: 9_000 }, () => timeOrderedUuid(now)),
+      ...Array.from({ length: 10 }, () => timeOrderedUuid(now - 5_000)),
+      timeOrderedUuid(now + 1_000),
+    ];
+    expect([...made].sort()).toEqual(made);
+  });
+
+  it('follows a clock that was set back further', () => {
+    timeOrderedUuid(Date.UTC(2040, 0, 1));
+    expect(timeOrderedUuid(1_000).startsWith('00000000-03e8-7000')).toBe(true);
+  });
 });
