@@ -57,6 +57,27 @@ export function countEnd(
   return { counted, started, finished: conclude(batch, now), cancelled };
 }
 
+/** The same for many members at once that had had no end and have succeeded now. */
+export function countDone(
+  batch: BatchRow,
+  members: number,
+  now: number,
+): { readonly counted: boolean; readonly started: boolean; readonly finished: boolean } {
+  const counted = members > 0;
+  const started = counted && batch.ended === 0;
+  batch.ended += members;
+  batch.pending -= members;
+  return { counted, started, finished: counted && conclude(batch, now) };
+}
+
+/** Whether anybody waits for what this end did: an event is raised, or a callback is due. */
+export function isOfConsequence(
+  batch: BatchRow,
+  { started, finished }: { readonly started: boolean; readonly finished: boolean },
+): boolean {
+  return started || finished || dueCallbacks(batch).length > 0;
+}
+
 /** Finishes a batch that is sealed and whose members have all ended; true when this did it. */
 export function conclude(batch: BatchRow, now: number): boolean {
   if (!batch.sealed || batch.ended < batch.total) return false;

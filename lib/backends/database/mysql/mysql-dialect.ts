@@ -78,6 +78,7 @@ function statements(tables: Tables): QueueStatements {
     settle: (link, settlements) => settles.settle(link, settlements),
     settleOne: (link, settlement) => settles.settleOne(link, settlement),
     exchange: (link, settlements, request) => exchanges.exchange(link, settlements, request),
+    ackWithin: (link, jobs) => settles.ackWithin(link, jobs),
     renew: (link, jobs, leaseMs) => settles.renew(link, jobs, leaseMs),
     size: (link, queues) => sizes.size(link, queues),
     clear: (link, queue, last, limit) => clears.clear(link, queue, last, limit),

@@ -86,6 +86,17 @@ export class SettleRows {
     return refused((await this.#cancelled(link, [token])).has(storable(token)));
   }
 
+  /** False where not all of them were held. */
+  async ackWithin(link: Link, jobs: readonly WatchedJob[]): Promise<boolean> {
+    const pairs = jobs.map(pairOf);
+    if (new Set(pairs.map(String)).size < pairs.length) return false;
+    for (const some of chunks(pairs, LIST)) {
+      const { statement, padded } = this.#ack.of(some);
+      if ((await link.query(statement, padded.flat())).changes !== some.length) return false;
+    }
+    return true;
+  }
+
   async renew(link: Link, jobs: readonly WatchedJob[], leaseMs: number): Promise<readonly SettleResult[]> {
     const results: SettleResult[] = [];
     for (const some of chunks(jobs, LIST)) results.push(...(await this.#renewSome(link, some, leaseMs)));

@@ -31,6 +31,13 @@ export function postgresStatements(tables: Tables): QueueStatements {
     recover: (link, request) => claims.recover(link, request),
     settle: (link, settlements) => settles.settle(link, settlements),
     settleOne: async (link, settlement) => (await settles.settle(link, [settlement]))[0]!,
+    ackWithin: async (link, jobs) =>
+      (
+        await settles.settle(
+          link,
+          jobs.map((job) => ({ kind: 'ack', job })),
+        )
+      ).every(({ ok }) => ok),
     renew: (link, jobs, leaseMs) => settles.renew(link, jobs, leaseMs),
     exchange: (link, settlements, request) => exchanges.exchange(link, settlements, request),
     size: (link, queues) => sizes.size(link, queues),

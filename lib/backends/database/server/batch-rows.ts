@@ -1,7 +1,14 @@
 import type { BatchProgress, MemberEnd, NewBatch } from '../../../contracts/batch-store.js';
 import { chunks } from '../../../support/chunks.js';
 import { batchRowOf, COUNTED, COUNTED_COLUMNS, prunableWhere, savedOf, SAVING } from '../batch-columns.js';
-import { batchProgress, countEnd, type BatchRow, type MemberState } from '../batch-ledger.js';
+import {
+  batchProgress,
+  countDone,
+  countEnd,
+  isOfConsequence,
+  type BatchRow,
+  type MemberState,
+} from '../batch-ledger.js';
 import type { Tables } from '../table-names.js';
 import type { Flavour } from './flavour.js';
 import type { Cell, Link, Statement } from './link.js';
@@ -81,6 +88,34 @@ export class BatchRows {
     if (change.counted) await this.members.end(link, row.seq, end.jobId, end.outcome, now);
     if (change.counted || alsoEnded > 0) await this.save(link, row);
     return batchProgress(row, await this.failedIds(link, row), change);
+  }
+
+  /** Members that have succeeded, all of one batch. `undefined` where nobody waits for what comes of it. */
+  async recordDone(link: Link, batchId: string, jobIds: readonly string[]): Promise<BatchProgress | undefined> {
+    const found = await this.lock(link, batchId);
+    if (!found) return undefined;
+    const { row, now } = found;
+    const counted = await this.members.done(link, row.seq, jobIds, now);
+    const change = countDone(row, counted, now);
+    if (change.counted) await this.save(link, row);
+    if (counted < jobIds.length) return this.#oneByOne(link, batchId, jobIds, change.started);
+    if (!isOfConsequence(row, change)) return undefined;
+    return batchProgress(row, await this.failedIds(link, row), change);
+  }
+
+  /** Some of them had ended before, or are no members: those that have just been counted are told apart by their end. */
+  async #oneByOne(
+    link: Link,
+    batchId: string,
+    jobIds: readonly string[],
+    started: boolean,
+  ): Promise<BatchProgress | undefined> {
+    let progress: BatchProgress | undefined;
+    for (const jobId of jobIds) {
+      const next = await this.recordEnd(link, batchId, { jobId, outcome: 'done' });
+      if (next) progress = { ...next, started, finished: next.finished || progress?.finished === true };
+    }
+    return progress;
   }
 
   failedIds(link: Link, row: BatchRow): Promise<readonly string[]> | readonly string[] {

@@ -64,6 +64,8 @@ export interface QueueStatements {
   ): Promise<{ readonly settled: readonly SettleResult[]; readonly claimed: Claimed }>;
   /** One settlement within an open transaction; its effects are left to the caller. */
   settleOne(link: Link, settlement: Settlement): Promise<SettleResult>;
+  /** Acks within an open transaction. False where not all of them were held: the caller rolls back then. */
+  ackWithin(link: Link, jobs: readonly WatchedJob[]): Promise<boolean>;
   /** A claim within an open transaction. */
   claimWithin(link: Link, request: ClaimRequest): Promise<Claimed>;
   renew(link: Link, jobs: readonly WatchedJob[], leaseMs: number): Promise<readonly SettleResult[]>;

@@ -15,6 +15,11 @@ export class EffectRows {
     private readonly failed: FailedRows,
   ) {}
 
+  /** Members that have succeeded, all of one batch, in the transaction that acknowledges them. */
+  done(link: Link, batchId: string, jobIds: readonly string[]): Promise<BatchProgress | undefined> {
+    return this.batches.recordDone(link, batchId, jobIds);
+  }
+
   /**
    * @returns how the batch stands whose member has ended
    * @throws what makes an effect impossible; the settlement is then rolled back with it

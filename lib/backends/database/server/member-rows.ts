@@ -11,6 +11,7 @@ export class MemberRows {
   readonly #state: Statement;
   readonly #skip: SizedStatement;
   readonly #end: Statement;
+  readonly #done: SizedStatement;
   readonly #failed: Statement;
   readonly #delete: SizedStatement;
 
@@ -26,6 +27,11 @@ export class MemberRows {
         `UPDATE ${t.members} SET state = 'skipped', ended_at = ? WHERE batch = ? AND job_id IN ${flavour.list(length)} AND state IS NULL`,
     );
     this.#end = flavour.statement(`UPDATE ${t.members} SET state = ?, ended_at = ? WHERE batch = ? AND job_id = ?`);
+    this.#done = new SizedStatement(
+      flavour,
+      (length) =>
+        `UPDATE ${t.members} SET state = 'done', ended_at = ? WHERE batch = ? AND job_id IN ${flavour.list(length)} AND state IS NULL`,
+    );
     this.#failed = flavour.statement(
       `SELECT job_id, id_name FROM ${t.members} WHERE batch = ? AND state = 'failed' ORDER BY ended_at, job_id`,
     );
@@ -67,6 +73,16 @@ export class MemberRows {
 
   async end(link: Link, batch: number, jobId: string, state: string, now: number): Promise<void> {
     await link.query(this.#end, [state, now, batch, idKey(jobId).key]);
+  }
+
+  /** How many of them had not ended, and have succeeded now. */
+  async done(link: Link, batch: number, jobIds: readonly string[], now: number): Promise<number> {
+    let done = 0;
+    for (const some of chunks(jobIds, LIST)) {
+      const { statement, padded } = this.#done.of(some.map((id) => idKey(id).key));
+      done += (await link.query(statement, [now, batch, ...padded])).changes;
+    }
+    return done;
   }
 
   async failed(link: Link, batch: number): Promise<readonly string[]> {

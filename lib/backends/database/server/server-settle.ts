@@ -29,10 +29,10 @@ export class ServerSettle {
   ) {}
 
   async settle(settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
-    const { statements, begin } = this.parts;
+    const { statements } = this.parts;
     return this.#certain(settlements, async (link) => {
       if (!settlements.some(hasEffects)) return { settled: await statements.settle(link, settlements) };
-      return atomically(link, begin, async () => ({ settled: await this.#oneByOne(link, settlements) }));
+      return this.#withEffects(link, settlements, () => Promise.resolve({}));
     }).then(({ settled }) => settled);
   }
 
@@ -40,11 +40,10 @@ export class ServerSettle {
     settlements: readonly Settlement[],
     request: ClaimRequest,
   ): Promise<{ readonly settled: readonly SettleResult[]; readonly claimed: Claimed }> {
-    const { statements, begin } = this.parts;
+    const { statements } = this.parts;
     return this.#certain(settlements, (link) => {
       if (!settlements.some(hasEffects)) return statements.exchange(link, settlements, request);
-      return atomically(link, begin, async () => ({
-        settled: await this.#oneByOne(link, settlements),
+      return this.#withEffects(link, settlements, async () => ({
         claimed: await statements.claimWithin(link, request),
       }));
     });
@@ -95,6 +94,57 @@ export class ServerSettle {
     }
   }
 
+  /** In one transaction with what is done behind them. */
+  async #withEffects<T extends object>(
+    link: OwnLink,
+    settlements: readonly Settlement[],
+    behind: () => Promise<T>,
+  ): Promise<{ readonly settled: readonly SettleResult[] } & T> {
+    const { begin } = this.parts;
+    if (settlements.every(isPlainEnd)) {
+      try {
+        return await atomically(link, begin, async () => ({
+          settled: await this.#asOne(link, settlements),
+          ...(await behind()),
+        }));
+      } catch (error) {
+        if (!(error instanceof NotAsOne)) throw error;
+      }
+    }
+    return atomically(link, begin, async () => ({
+      settled: await this.#oneByOne(link, settlements),
+      ...(await behind()),
+    }));
+  }
+
+  /** Acks of jobs and of members that have succeeded: a few statements for all. @throws NotAsOne */
+  async #asOne(link: OwnLink, settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
+    const { statements, effects, faults } = this.parts;
+    const results: SettleResult[] = settlements.map(() => ({ ok: true }));
+    const members = new Map<string, { readonly ids: string[]; last: number }>();
+    settlements.forEach((one, at) => {
+      const { batchId, jobId } = one.effects?.member ?? {};
+      if (batchId === undefined || jobId === undefined) return;
+      const batch = members.get(batchId) ?? { ids: [], last: at };
+      batch.ids.push(jobId);
+      batch.last = at;
+      members.set(batchId, batch);
+    });
+    try {
+      const jobs = settlements.map(({ job }) => job);
+      if (!(await statements.ackWithin(link, jobs))) throw new NotAsOne();
+      // In the order of #oneByOne, for the same reason.
+      for (const [batchId, { ids, last }] of [...members].sort(([a], [b]) => compare(a, b))) {
+        const progress = await effects.done(link, batchId, ids);
+        if (progress) results[last] = { ok: true, progress };
+      }
+    } catch (error) {
+      if (!(error instanceof LostLinkError) && faults.of(error) === 'row') throw new NotAsOne();
+      throw error;
+    }
+    return results;
+  }
+
   /** By batch, then by lock: two transactions that meet the same rows meet them in the same order, and do not wait crosswise. */
   async #oneByOne(link: OwnLink, settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
     const inOrder = [...settlements.keys()].sort((a, b) => compare(rankOf(settlements[a]!), rankOf(settlements[b]!)));
@@ -119,6 +169,17 @@ export class ServerSettle {
       return { ok: false, reason: 'error', error };
     }
   }
+}
+
+/** They must be handed in one by one. */
+class NotAsOne extends Error {}
+
+/** An ack, of a member that has succeeded or of a job that is none. */
+function isPlainEnd({ kind, effects }: Settlement): boolean {
+  if (kind !== 'ack') return false;
+  if (!effects) return true;
+  const { push, unlock, failure, member } = effects;
+  return !push && !unlock && !failure && member?.outcome === 'done' && !member.alsoEnded;
 }
 
 function hasEffects({ effects }: Settlement): boolean {

@@ -1,6 +1,13 @@
 import type { BatchProgress, MemberEnd, NewBatch } from '../../../contracts/batch-store.js';
 import { batchRowOf, COUNTED, COUNTED_COLUMNS, prunableWhere, savedOf, SAVING } from '../batch-columns.js';
-import { batchProgress, countEnd, type BatchRow, type MemberState } from '../batch-ledger.js';
+import {
+  batchProgress,
+  countDone,
+  countEnd,
+  isOfConsequence,
+  type BatchRow,
+  type MemberState,
+} from '../batch-ledger.js';
 import type { Tables } from '../table-names.js';
 import type { Session, Value } from './session.js';
 
@@ -73,6 +80,29 @@ export class BatchRows {
     }
     if (change.counted || alsoEnded > 0) this.save(session, row);
     return batchProgress(row, this.failedIds(session, row), change);
+  }
+
+  /** Members that have succeeded, all of one batch. `undefined` where nobody waits for what comes of it. */
+  recordDone(session: Session, batchId: string, jobIds: readonly string[], now: number): BatchProgress | undefined {
+    const row = this.find(session, batchId);
+    if (!row) return undefined;
+    const marks = Array(jobIds.length).fill('?').join(', ');
+    const counted = session.run(
+      `UPDATE ${this.#members} SET state = 'done', ended_at = ? WHERE batch = ? AND job_id IN (${marks}) AND state IS NULL`,
+      [now, row.seq, ...jobIds],
+    );
+    const change = countDone(row, counted, now);
+    if (change.counted) this.save(session, row);
+    if (counted === jobIds.length) {
+      return isOfConsequence(row, change) ? batchProgress(row, this.failedIds(session, row), change) : undefined;
+    }
+    // Some of them had ended before, or are no members: those that have just been counted are told apart by their end.
+    let progress: BatchProgress | undefined;
+    for (const jobId of jobIds) {
+      const next = this.recordEnd(session, batchId, { jobId, outcome: 'done' }, now);
+      if (next) progress = { ...next, started: change.started, finished: next.finished || progress?.finished === true };
+    }
+    return progress;
   }
 
   failedIds(session: Session, row: BatchRow): readonly string[] {

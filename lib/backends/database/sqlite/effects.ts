@@ -15,6 +15,11 @@ export class EffectRows {
     private readonly failed: FailedRows,
   ) {}
 
+  /** Members that have succeeded, all of one batch, in the write that acknowledges them. */
+  done(session: Session, batchId: string, jobIds: readonly string[], now: number): BatchProgress | undefined {
+    return this.batches.recordDone(session, batchId, jobIds, now);
+  }
+
   /**
    * @returns how the batch stands whose member has ended
    * @throws what makes an effect impossible; the settlement is then rolled back with it

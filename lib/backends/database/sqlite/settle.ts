@@ -1,4 +1,4 @@
-import type { Settlement, SettleResult } from '../../../contracts/queue-driver.js';
+import type { Effects, Settlement, SettleResult } from '../../../contracts/queue-driver.js';
 import type { Tables } from '../table-names.js';
 import type { EffectRows } from './effects.js';
 import { NotAsOne } from './push.js';
@@ -62,8 +62,34 @@ export class SettleRows {
         results.push(this.settle(session, settlements[at++]!, now));
         continue;
       }
-      this.#ackAsOne(session, settlements.slice(at, end));
-      for (; at < end; at++) results.push(OK);
+      const group = settlements.slice(at, end);
+      this.#ackAsOne(session, group);
+      results.push(...this.#membersDone(session, group, now));
+      at = end;
+    }
+    return results;
+  }
+
+  /** What comes of the batches is told with the last of their members. @throws NotAsOne */
+  #membersDone(session: Session, settlements: readonly Settlement[], now: number): SettleResult[] {
+    const results: SettleResult[] = settlements.map(() => OK);
+    const batches = new Map<string, { readonly ids: string[]; last: number }>();
+    settlements.forEach(({ effects }, at) => {
+      if (!effects?.member) return;
+      const { batchId, jobId } = effects.member;
+      const batch = batches.get(batchId);
+      if (batch) {
+        batch.ids.push(jobId);
+        batch.last = at;
+      } else batches.set(batchId, { ids: [jobId], last: at });
+    });
+    try {
+      for (const [batchId, { ids, last }] of batches) {
+        const progress = this.effects.done(session, batchId, ids, now);
+        if (progress) results[last] = { ok: true, progress };
+      }
+    } catch (error) {
+      throw isRowFault(error) ? new NotAsOne() : error;
     }
     return results;
   }
@@ -133,7 +159,12 @@ export class SettleRows {
 const OK: SettleResult = Object.freeze({ ok: true });
 
 function isPlainAck({ kind, effects, job }: Settlement): boolean {
-  return kind === 'ack' && effects === undefined && rowOf(job.id, job.token) !== undefined;
+  return kind === 'ack' && (!effects || isMemberDone(effects)) && rowOf(job.id, job.token) !== undefined;
+}
+
+/** Nothing else follows than that a member of a batch has succeeded. */
+function isMemberDone({ push, unlock, failure, member }: Effects): boolean {
+  return !push && !unlock && !failure && member?.outcome === 'done' && !member.alsoEnded;
 }
 
 function change(session: Session, sql: Fenced, { id, token }: Settlement['job'], params: readonly Value[]): number {
