@@ -1,9 +1,11 @@
 import { DispatchTimeoutError } from '../contracts/store-errors.js';
 import type { Clock } from '../support/clock.js';
+import { type Link, LiveList } from '../support/live-list.js';
 
 interface Waiting {
   readonly since: number;
   readonly expire: () => void;
+  link: Link<Waiting> | undefined;
 }
 
 /**
@@ -11,7 +13,7 @@ interface Waiting {
  */
 export class DispatchDeadline {
   // All wait equally long: the order in which they came is the order in which they expire.
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new LiveList<'link', Waiting>('link');
   readonly #waitMs: number;
   #armed = false;
 
@@ -34,6 +36,7 @@ export class DispatchDeadline {
       const waiting: Waiting = {
         since: this.clock.elapsed(),
         expire: () => reject(new DispatchTimeoutError(this.connection, this.timeoutMs, outcome ? { outcome } : {})),
+        link: undefined,
       };
       this.#waiting.add(waiting);
       this.#arm(this.#waitMs);
@@ -56,7 +59,7 @@ export class DispatchDeadline {
     this.clock.after(ms, () => {
       this.#armed = false;
       const now = this.clock.elapsed();
-      for (const waiting of this.#waiting) {
+      for (const waiting of this.#waiting.all()) {
         const left = waiting.since + this.#waitMs - now;
         if (left > 0) return this.#arm(left);
         this.#waiting.delete(waiting);

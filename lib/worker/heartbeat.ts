@@ -1,5 +1,6 @@
 import type { LeaseAbility, ReservedJob } from '../contracts/queue-driver.js';
 import type { Clock } from '../support/clock.js';
+import { type Link, LiveList } from '../support/live-list.js';
 import { LeaseLostError } from './worker-errors.js';
 
 /** A reservation that must not run out while it is worked on. */
@@ -8,6 +9,9 @@ export interface Leased {
   readonly displayName: string;
   /** When the watchdog has last renewed it, by `Clock.elapsed()`: it goes on while this thread is blocked. */
   readonly renewedElsewhere?: number;
+  /** Kept by the heartbeat: its place, and when the lease was last known to be held. */
+  held?: Link<Leased> | undefined;
+  heldAt?: number;
   /** The lease is gone: nothing more is written for this job. */
   lost(error: LeaseLostError): void;
 }
@@ -17,8 +21,7 @@ export interface Leased {
  * for nine tenths of the lease, the worker gives the job up by itself before the store does.
  */
 export class Heartbeat {
-  /** Each lease and when it was last known to be held. */
-  readonly #held = new Map<Leased, number>();
+  readonly #held = new LiveList<'held', Leased>('held');
   #cancel: (() => void) | undefined;
   /** Looks for leases given up, where some may be before the next beat. */
   #cancelLate: (() => void) | undefined;
@@ -33,7 +36,8 @@ export class Heartbeat {
 
   add(job: Leased): void {
     if (!this.leases) return;
-    this.#held.set(job, this.clock.elapsed());
+    job.heldAt = this.clock.elapsed();
+    this.#held.add(job);
     this.#cancel ??= this.#next();
   }
 
@@ -63,7 +67,7 @@ export class Heartbeat {
 
   async #beat(): Promise<void> {
     this.#beating = true;
-    const jobs = [...this.#held.keys()];
+    const jobs = this.#held.all();
     const sent = this.clock.elapsed();
     try {
       const answers = await this.#within(
@@ -76,7 +80,7 @@ export class Heartbeat {
         const job = jobs[at]!;
         if (!this.#held.has(job)) return;
         if (answer.ok) {
-          this.#held.set(job, sent);
+          job.heldAt = sent;
         } else if (answer.reason !== 'error') {
           this.#lose(job, answer.reason);
         }
@@ -95,8 +99,8 @@ export class Heartbeat {
     const now = this.clock.elapsed();
     const longest = this.leaseMs * 0.9;
     let next = Infinity;
-    for (const [job, renewed] of this.#held) {
-      const left = Math.max(renewed, job.renewedElsewhere ?? 0) + longest - now;
+    for (const job of this.#held.all()) {
+      const left = Math.max(job.heldAt ?? 0, job.renewedElsewhere ?? 0) + longest - now;
       if (left <= 0) this.#lose(job, 'lease-lost');
       else next = Math.min(next, left);
     }

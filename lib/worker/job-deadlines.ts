@@ -1,19 +1,22 @@
 import type { Clock } from '../support/clock.js';
+import { type Link, LiveList } from '../support/live-list.js';
 
 /** Something that runs until a moment. */
 export interface Timed {
   /** By `Clock.elapsed()`; Infinity is never. */
   readonly deadline: number;
+  /** Kept by the deadlines: its place. */
+  timed?: Link<Timed> | undefined;
   timeOut(): void;
   /** The grace behind the deadline has passed as well. */
   leaveBehind(): void;
 }
 
 /**
- * The deadlines of all attempts of a worker behind one timer: a job that ends in time costs a Set entry, not a timer of its own.
+ * The deadlines of all attempts of a worker behind one timer: a job that ends in time costs an entry in a list, not a timer of its own.
  */
 export class JobDeadlines {
-  readonly #running = new Set<Timed>();
+  readonly #running = new LiveList<'timed', Timed>('timed');
   readonly #inGrace = new Map<Timed, number>();
   #armedFor = Infinity;
   #cancel: (() => void) | undefined;
@@ -51,7 +54,7 @@ export class JobDeadlines {
     this.#armedFor = Infinity;
     const now = this.clock.elapsed();
     let next = Infinity;
-    for (const attempt of this.#running) {
+    for (const attempt of this.#running.all()) {
       if (attempt.deadline <= now) {
         this.#running.delete(attempt);
         this.#inGrace.set(attempt, now + this.graceMs);

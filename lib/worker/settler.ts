@@ -1,4 +1,4 @@
-import type { QueueDriver, SettleResult, Settlement } from '../contracts/queue-driver.js';
+import type { QueueDriver, ReservedJob, SettleResult, Settlement } from '../contracts/queue-driver.js';
 import { pause } from '../support/abort.js';
 import { backoffMs } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
@@ -44,6 +44,11 @@ export class Settler {
   /** Settlements whose answer is not known yet. */
   get open(): number {
     return this.#pending.length + this.#inFlight;
+  }
+
+  /** Jobs that were taken and not begun: back to the queue as if they had not been. */
+  giveBack(jobs: readonly ReservedJob[]): void {
+    for (const job of jobs) void this.add({ kind: 'release', job, delayMs: 0, countAttempt: false });
   }
 
   /** @param alone not to wait for the next claim: no slot becomes free with it, so there may be none */

@@ -1,5 +1,6 @@
 import type { ReservedJob } from '../contracts/queue-driver.js';
 import type { Clock } from '../support/clock.js';
+import { type Link, LiveList } from '../support/live-list.js';
 import type { Heartbeat, Leased } from './heartbeat.js';
 import type { JobDeadlines } from './job-deadlines.js';
 import type { AttemptEnd, RunningAttempt } from './running-attempt.js';
@@ -9,6 +10,9 @@ import type { LeaseLostError } from './worker-errors.js';
 /** A reservation of this worker, running or waiting for a slot. */
 export class Slot implements Leased {
   attempt: RunningAttempt | undefined;
+  held: Link<Leased> | undefined = undefined;
+  heldAt = 0;
+  running: Link<Slot> | undefined = undefined;
   /** Where the watchdog has it, if it does. */
   #place: number | undefined;
 
@@ -64,7 +68,7 @@ export class Slot implements Leased {
  * its `failed()` is over.
  */
 export class Slots {
-  readonly #running = new Set<Slot>();
+  readonly #running = new LiveList<'running', Slot>('running');
   #waiting: Slot[] = [];
   #finishing = 0;
   #resting = 0;
@@ -133,7 +137,7 @@ export class Slots {
   }
 
   *attempts(): IterableIterator<RunningAttempt> {
-    for (const slot of this.#running) if (slot.attempt) yield slot.attempt;
+    for (const slot of this.#running.all()) if (slot.attempt) yield slot.attempt;
   }
 
   #run(slot: Slot): void {

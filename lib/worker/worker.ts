@@ -138,7 +138,7 @@ export class Worker {
     });
     ({ slots: this.#slots, settler: this.#settler, intake: this.#intake } = this.#parts);
     const { queues, sleepMs } = options;
-    this.#control = new ControlWatch(control, connection.name, queues, sleepMs, clock, hub, report, this.#wake);
+    this.#control = new ControlWatch(control, connection, queues, sleepMs, clock, hub, report, this.#wake);
     hub.emit(new WorkerStarting(connection.name, this.queueList, options.given));
     this.#settler.taking = true;
     this.#state = 'running';
@@ -175,21 +175,21 @@ export class Worker {
         this.#intake.begin(this.#openQueues(), room);
         continue;
       }
+      // What ends while the store is asked may bring a job that the answer does not know of: only a look that began quiet counts.
+      const quiet = this.#quiet;
       const { jobs, waited } = await this.#ask(room);
       this.#take(jobs);
-      this.#idle = waited && jobs.length === 0 && this.#slots.empty && this.#settler.open === 0;
+      this.#idle = waited && jobs.length === 0 && quiet && this.#quiet;
       if (waited && jobs.length === 0 && !this.#lostConnection) {
-        if (services.hub.heard(WorkerIdle)) {
-          services.hub.emit(new WorkerIdle(this.connectionName, this.queueList, options.given));
-        }
+        services.hub.emit(new WorkerIdle(this.connectionName, this.queueList, options.given));
         // Nothing is due, something runs, and a look that may not wait would come round at once.
-        if (options.stopWhenEmpty && !this.#idle) await this.#alarm.nap(options.sleepMs || 1_000);
+        if (options.stopWhenEmpty && !this.#quiet) await this.#alarm.nap(options.sleepMs || 1_000);
       }
     }
   }
 
   #take(jobs: readonly ReservedJob[]): void {
-    if (this.#toldAt !== undefined) return this.#giveBack(jobs);
+    if (this.#toldAt !== undefined) return this.#settler.giveBack(jobs);
     this.#tally.taken += jobs.length;
     this.#slots.add(jobs);
   }
@@ -211,6 +211,10 @@ export class Worker {
     }
   }
 
+  get #quiet(): boolean {
+    return this.#slots.empty && this.#settler.open === 0;
+  }
+
   #waitMs(): number {
     const { options, services } = this;
     if (options.stopWhenEmpty) return 0;
@@ -218,7 +222,7 @@ export class Worker {
     let wait = services.connection.blockForMs ?? options.sleepMs;
     if (options.maxTimeMs > 0) wait = Math.min(wait, this.#tally.begun + options.maxTimeMs - now);
     // What still runs is something to do: the wait for an empty queue begins when it has ended.
-    if (options.stopWhenEmptyForMs > 0 && this.#slots.empty && this.#settler.open === 0)
+    if (options.stopWhenEmptyForMs > 0 && this.#quiet)
       wait = Math.min(wait, this.#tally.quietSince + options.stopWhenEmptyForMs - now);
     return Math.max(1, wait);
   }
@@ -229,8 +233,8 @@ export class Worker {
   }
 
   #looping(): Promise<boolean> {
-    const { hub, clock } = this.services;
-    return askLooping(new Looping(this.connectionName, this.queueList, this.options.given), hub, this.#alarm, clock);
+    const event = new Looping(this.connectionName, this.queueList, this.options.given);
+    return askLooping(event, this.services.hub, this.#alarm, this.services.clock);
   }
 
   #openQueues(): readonly string[] {
@@ -264,16 +268,12 @@ export class Worker {
     }
   }
 
-  #giveBack(jobs: readonly ReservedJob[]): void {
-    for (const job of jobs) void this.#settler.add({ kind: 'release', job, delayMs: 0, countAttempt: false });
-  }
-
   /** Waits for what runs; hands back what does not end in time. */
   async #end(reason: StopReason): Promise<void> {
     this.#state = 'stopping';
     this.#slots.hold();
     this.#settler.taking = false;
-    this.#giveBack(this.#slots.takeWaiting());
+    this.#settler.giveBack(this.#slots.takeWaiting());
     const { clock } = this.services;
     this.#drain = new Drain(this.#slots, this.#settler, this.#alarm, this.#forced, this.options.graceMs, clock);
     const passedMs = clock.elapsed() - (this.#toldAt ?? clock.elapsed());

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, expect, it } from '@jest/globals';
+import { leaseOf } from '../../lib/backends/redis/lease-token.js';
 import { Keyspace } from '../../lib/backends/redis/keyspace.js';
 import { RedisLinks } from '../../lib/backends/redis/redis-links.js';
 import { redisPlace } from '../../lib/backends/redis/redis-options.js';
@@ -102,7 +103,7 @@ for (const kind of ['standalone', 'cluster'] as const) {
       const held = await take(backend, 40);
       const ids = held.map(({ id }) => id).sort();
       const leased = `${keys.queue('default')}:leased`;
-      for (const id of ids) await raw.zadd(leased, held[0]!.leasedUntil, id);
+      for (const job of held) await raw.zadd(leased, held[0]!.leasedUntil, leaseOf(job));
       const first = await backend.queue!.inspection!.page('default', 'reserved', { limit: 10 });
       expect(first.jobs.map(({ id }) => id)).toEqual(ids.slice(0, 10));
       const ended = held.filter(({ id }) => [8, 9, 10].includes(ids.indexOf(id)));

@@ -6,6 +6,7 @@ import { batchCancel } from '../../lib/backends/redis/scripts/batch-cancel.js';
 import { batchConfirm } from '../../lib/backends/redis/scripts/batch-confirm.js';
 import { batchEnd } from '../../lib/backends/redis/scripts/batch-end.js';
 import { batchSeal } from '../../lib/backends/redis/scripts/batch-seal.js';
+import { leaseOf } from '../../lib/backends/redis/lease-token.js';
 import { exchangeScript } from '../../lib/backends/redis/scripts/exchange.js';
 import { reclaimScript } from '../../lib/backends/redis/scripts/reclaim.js';
 import { renewScript } from '../../lib/backends/redis/scripts/renew.js';
@@ -271,7 +272,7 @@ describeRedis('the scripts without flags, as servers before 7 get them', () => {
         const batch = full.keys.keyspace.batch('x');
         const run = ({ plain }: Script, key: string, ...args: (string | number)[]) =>
           full.link.send('EVAL', [plain.text, 1, key, ...args], { ms: 2_000, lost: 'tell' });
-        expect(await run(renewScript, own, 60_000, ...held.flatMap(({ id, token }) => [1, id, token]))).toBe(0);
+        expect(await run(renewScript, own, 60_000, ...held.flatMap((job) => [1, leaseOf(job)]))).toBe(0);
         expect(await run(reclaimScript, own, nonce, 60_000, 1)).toHaveLength(17);
         expect(await run(batchEnd, batch, 'a', 'done')).toBeTruthy();
         expect(await run(batchSeal, batch)).toBeTruthy();

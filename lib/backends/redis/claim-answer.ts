@@ -1,6 +1,7 @@
 import type { ReservedJob } from '../../contracts/queue-driver.js';
-import { readBody } from '../body-text.js';
 import { readable } from '../stored-text.js';
+import { bodyOf } from './kept-body.js';
+import { placeOf, tokenOf } from './lease-token.js';
 import type { Reply } from './link.js';
 
 /** What a claim asks for. */
@@ -36,8 +37,8 @@ export function claimedOf(answer: readonly Reply[], queues: readonly string[], n
     let next = 0;
     for (let place = 0; place < ids.length; place += 1) {
       const id = readable(ids[place]!);
-      const token = `${nonce}.${jobs.length + 1}`;
-      const body = readBody(bodies[place]!, id);
+      const token = tokenOf(nonce, jobs.length + 1);
+      const body = bodyOf(bodies[place]!, id);
       // Nearly all are like this: one shape, and nothing looked up.
       if (special[next] !== place) {
         jobs.push({ id, queue, body, priority, attempts: 1, stalls: 0, token, leasedUntil });
@@ -87,7 +88,7 @@ export function reclaimedOf(answer: readonly Reply[], queues: readonly string[])
     const job: ReservedJob = {
       id,
       queue: queues[number - 1]!,
-      body: readBody(body, id),
+      body: bodyOf(body, id),
       priority,
       attempts: attempts + 1,
       stalls,
@@ -95,7 +96,7 @@ export function reclaimedOf(answer: readonly Reply[], queues: readonly string[])
       leasedUntil: answer[0] as number,
       ...memoOf(memo),
     };
-    found.push({ place: Number(token.slice(token.indexOf('.') + 1)), job });
+    found.push({ place: placeOf(token), job });
   }
   return found.sort((a, b) => a.place - b.place).map(({ job }) => job);
 }

@@ -1,7 +1,7 @@
 import type { PushEntry } from '../../contracts/queue-driver.js';
-import { storedBody } from '../body-text.js';
 import { storable } from '../stored-text.js';
 import { isFreshId } from './fresh-id.js';
+import { keptBody } from './kept-body.js';
 import { lasting } from './lasting.js';
 import type { QueueKeys } from './queue-keys.js';
 import type { ScriptCall } from './script-call.js';
@@ -27,7 +27,7 @@ export function addJob(call: ScriptCall, entry: PushEntry, base: string, keys: Q
   const lockKey = lock && keys.keyspace.lock(lock.key);
   call.args.push(
     storable(id),
-    storedBody(body, id),
+    keptBody(body, id),
     Math.min(LONGEST_DELAY_MS, Math.max(0, Math.ceil(delayMs))),
     priority,
     isFreshId(id, now) ? 0 : 1,

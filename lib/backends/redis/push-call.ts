@@ -1,7 +1,7 @@
 import type { PushEntry, PushResult } from '../../contracts/queue-driver.js';
-import { storedBody } from '../body-text.js';
 import { readable, storable } from '../stored-text.js';
 import { addJob, isPlain } from './job-args.js';
+import { keptBody } from './kept-body.js';
 import type { Reply } from './link.js';
 import type { QueueKeys } from './queue-keys.js';
 import { ScriptCall } from './script-call.js';
@@ -23,7 +23,7 @@ export function pushCall(entries: readonly PushEntry[], keys: QueueKeys): Script
         countAt = args.push('p', call.key(keys.base(queue)), 0) - 1;
       }
       args[countAt] = (args[countAt] as number) + 1;
-      args.push(storable(entry.id), storedBody(entry.body, entry.id));
+      args.push(storable(entry.id), keptBody(entry.body, entry.id));
     } else {
       countAt = -1;
       const base = keys.base(entry.queue);

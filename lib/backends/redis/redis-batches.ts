@@ -5,6 +5,7 @@ import type {
   BatchRecord,
   BatchStore,
   MemberEnd,
+  MemberPage,
   NewBatch,
 } from '../../contracts/batch-store.js';
 import { chunks } from '../../support/chunks.js';
@@ -72,6 +73,13 @@ export class RedisBatches implements BatchStore {
       if (from === undefined) break;
     }
     return records;
+  }
+
+  members(
+    id: string,
+    { limit, after }: { readonly limit: number; readonly after?: string },
+  ): Promise<MemberPage | undefined> {
+    return this.#calls.members(id, limit, after);
   }
 
   async grow(id: string, memberIds: readonly string[], by?: string): Promise<BatchGrowth | undefined> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreFullError, StoreRefusedError, StoreUnreachableError } from '../../contracts/store-errors.js';
 import { backoffMs } from '../../support/backoff.js';
+import { type Link, LiveList } from '../../support/live-list.js';
 import type { QueueError } from '../../support/queue-error.js';
 import { StoreClosedError } from '../store-state-errors.js';
 import { afterReading } from './after-reading.js';
@@ -24,6 +25,7 @@ const CLOSE_MS = 250;
 
 /** One command on its way. */
 interface Flight {
+  link?: Link<Flight> | undefined;
   readonly command: SentCommand;
   readonly at: number;
   readonly until: number;
@@ -61,7 +63,7 @@ export interface LinkServices {
 /** Orders over one client: waits for it, sends, and sees to what may go wrong on the way. */
 export class ClientLink implements RedisLink {
   readonly isCluster: boolean;
-  readonly #flights = new Set<Flight>();
+  readonly #flights = new LiveList<'link', Flight>('link');
   /** The digests of the scripts that were sent whole. */
   readonly #sent = new Set<string>();
   #looking: NodeJS.Timeout | undefined;
@@ -122,9 +124,9 @@ export class ClientLink implements RedisLink {
     this.#closed = true;
     this.#stop.abort();
     const until = performance.now() + CLOSE_MS;
-    while (Array.from(this.#flights).some(({ isOver }) => !isOver) && performance.now() < until) await sleep(5);
+    while (this.#flights.all().some(({ isOver }) => !isOver) && performance.now() < until) await sleep(5);
     const closed = new StoreClosedError(this.services.store);
-    for (const flight of this.#flights) this.#giveUp(flight, closed);
+    for (const flight of this.#flights.all()) this.#giveUp(flight, closed);
     this.#flights.clear();
     clearInterval(this.#looking);
     this.#looking = undefined;
@@ -177,7 +179,7 @@ export class ClientLink implements RedisLink {
         ? new Command(...this.#scriptCall(order.script, order.keys, order.args, inFull), options)
         : new Command(order.command.toLowerCase(), order.args, options);
     return new Promise<Reply>((resolve, reject) => {
-      const flight: Flight = { command, at: performance.now(), until, fail: reject, isOver: false };
+      const flight: Flight = { command, at: performance.now(), until, fail: reject, isOver: false, link: undefined };
       this.#flights.add(flight);
       if (this.#looking === undefined) {
         this.#lookedAt = flight.at;
@@ -229,7 +231,7 @@ export class ClientLink implements RedisLink {
 
   /** Gives up what has had its time by now. */
   #judge(now: number): void {
-    for (const flight of this.#flights) {
+    for (const flight of this.#flights.all()) {
       const isLate = now >= flight.until;
       const longest = isLate && this.services.impatient === true ? SHORT_COMMAND_MS : COMMAND_MS;
       const isDead = now - flight.at >= longest;

@@ -2,6 +2,7 @@ import type { Effects, ReservedJob, Settlement, SettleResult } from '../../contr
 import { storable } from '../stored-text.js';
 import { addEffects } from './effect-args.js';
 import { effectsText } from './effects-text.js';
+import { leaseOf } from './lease-token.js';
 import type { Reply } from './link.js';
 import type { QueueKeys } from './queue-keys.js';
 import type { ScriptCall } from './script-call.js';
@@ -42,7 +43,7 @@ export function addSettlements(
         countAt = args.push('a', call.key(keys.base(queue)), 0) - 1;
       }
       args[countAt] = (args[countAt] as number) + 1;
-      args.push(storable(job.id), job.token);
+      args.push(leaseOf(job));
     } else {
       countAt = -1;
       const left = addOne(call, one, keys);
@@ -57,12 +58,12 @@ function addOne(call: ScriptCall, one: Settlement, keys: QueueKeys): Effects | u
   const { job, effects } = one;
   const base = keys.base(job.queue);
   const key = call.key(base);
-  if (one.kind === 'ack') args.push('x', key, storable(job.id), job.token);
+  if (one.kind === 'ack') args.push('x', key, leaseOf(job));
   else {
     const { delayMs, countAttempt, memo } = one;
     const wait = Math.min(8e15, Math.max(0, Math.ceil(delayMs)));
     const kept = memo === undefined ? '' : `=${memo === '' ? '' : storable(memo)}`;
-    args.push('r', key, storable(job.id), job.token, wait, countAttempt === false ? 0 : 1, kept);
+    args.push('r', key, leaseOf(job), wait, countAttempt === false ? 0 : 1, kept);
   }
   const countAt = args.push(0) - 1;
   if (effects === undefined) return undefined;
@@ -80,7 +81,7 @@ export function refusalsOf(reply: Reply): ReadonlyMap<number, Refusal> {
   return refusals;
 }
 
-/** The number of a queue's key, id and token of each, as the script of renewals takes them. */
+/** The number of a queue's key and the reservation of each, as the script of renewals takes them. */
 export function addHeld(call: ScriptCall, jobs: readonly ReservedJob[], keys: QueueKeys): void {
-  for (const job of jobs) call.args.push(call.key(keys.base(job.queue)), storable(job.id), job.token);
+  for (const job of jobs) call.args.push(call.key(keys.base(job.queue)), leaseOf(job));
 }

@@ -1,7 +1,7 @@
 import type { JobState, StoredJob } from '../../contracts/queue-driver.js';
-import { readBody } from '../body-text.js';
 import { readable } from '../stored-text.js';
 import { momentOfId } from './fresh-id.js';
+import { bodyOf } from './kept-body.js';
 import type { Arg } from './link.js';
 
 /** What the scripts tell of one job. */
@@ -22,7 +22,7 @@ export function storedJobs(told: readonly Arg[], queue: string, state: JobState)
     jobs.push({
       id,
       queue,
-      body: readBody(body, id),
+      body: bodyOf(body, id),
       priority: Number(priority),
       // The pick-up that goes on is counted when it ends.
       attempts: Number(attempts) + Number(isReserved),

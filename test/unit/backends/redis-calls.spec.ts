@@ -11,6 +11,8 @@ import { Uncertain } from '../../../lib/backends/redis/uncertain.js';
 import type { Effects, PushEntry, ReservedJob, Settlement } from '../../../lib/contracts/queue-driver.js';
 import { timeOrderedUuid } from '../../../lib/support/time-ordered-uuid.js';
 
+const token = `${'n'.repeat(22)}.10001`;
+
 const keys = new QueueKeys(new Keyspace('p'), false);
 const slots = new QueueKeys(new Keyspace('p'), true);
 const entry = (over: Partial<PushEntry> = {}): PushEntry => ({
@@ -27,7 +29,7 @@ const job = (over: Partial<ReservedJob> = {}): ReservedJob => ({
   priority: 0,
   attempts: 1,
   stalls: 0,
-  token: 'token',
+  token,
   leasedUntil: 0,
   ...over,
 });
@@ -111,9 +113,9 @@ describe('the call of a settlement', () => {
       { kind: 'ack', job: job({ id: 'five' }) },
     ];
     expect(addSettlements(call, some, keys)).toBeUndefined();
-    expect(call.args.slice(0, 7)).toEqual(['a', 1, 2, 'id', 'token', 'two', 'token']);
-    expect(call.args.slice(7, 20)).toEqual(['x', 1, 'three', 'token', 8, 'm', 2, 'id', 'done', 0, 'u', 3, 'o']);
-    expect(call.args.slice(20)).toEqual(['r', 1, 'four', 'token', 1, 0, '=', 0, 'a', 1, 1, 'five', 'token']);
+    expect(call.args.slice(0, 5)).toEqual(['a', 1, 2, `id${token}`, `two${token}`]);
+    expect(call.args.slice(5, 17)).toEqual(['x', 1, `three${token}`, 8, 'm', 2, 'id', 'done', 0, 'u', 3, 'o']);
+    expect(call.args.slice(17)).toEqual(['r', 1, `four${token}`, 1, 0, '=', 0, 'a', 1, 1, `five${token}`]);
     expect(call.keys).toEqual(['p:{a}', 'p:{!batch:b}', 'p:{!lock:k}']);
   });
 
@@ -122,8 +124,8 @@ describe('the call of a settlement', () => {
     const effects: Effects = { push: [entry({ queue: 'b', lock: { key: 'k', owner: 'o', ttlMs: Infinity } })] };
     const far = addSettlements(call, [{ kind: 'ack', job: job(), effects }], slots);
     expect(far?.get(0)).toEqual(effects);
-    expect(call.args.slice(0, 6)).toEqual(['x', 1, 'id', 'token', 2, 'o']);
-    expect(readEffects(String(call.args[6]))).toEqual(effects);
+    expect(call.args.slice(0, 5)).toEqual(['x', 1, `id${token}`, 2, 'o']);
+    expect(readEffects(String(call.args[5]))).toEqual(effects);
   });
 
   it('reads refusals by their places', () => {
@@ -142,9 +144,19 @@ describe('the answer of a claim', () => {
     const { jobs, broken, nextInMs } = claimedOf(answer, ['a', 'b'], 'n');
     const plain = { attempts: 1, stalls: 0, leasedUntil: 1_000 };
     expect(jobs).toEqual([
-      { id: 'x', queue: 'a', body: 'bx', priority: 5, token: 'n.1', ...plain },
-      { id: 'y', queue: 'b', body: 'by', priority: 0, token: 'n.2', ...plain },
-      { id: 'z', queue: 'b', body: 'bz', priority: 0, token: 'n.3', ...plain, attempts: 3, stalls: 1, memo: 'memo' },
+      { id: 'x', queue: 'a', body: 'bx', priority: 5, token: 'n.10001', ...plain },
+      { id: 'y', queue: 'b', body: 'by', priority: 0, token: 'n.10002', ...plain },
+      {
+        id: 'z',
+        queue: 'b',
+        body: 'bz',
+        priority: 0,
+        token: 'n.10003',
+        ...plain,
+        attempts: 3,
+        stalls: 1,
+        memo: 'memo',
+      },
     ]);
     expect(broken).toEqual([{ queue: 'b', id: 'gone' }]);
     expect(nextInMs).toBeUndefined();

@@ -1,7 +1,7 @@
 /**
  * `claim(base, number, now)` takes jobs of a queue until `wanted` is 0 and adds them to `taken`, in groups of: number of the queue's
  * key, priority, ids, bodies, and a flat list of what is special about some (place in the group from 0, attempts, stalls, memo). The
- * tokens are the call's nonce, a point, and the place in the whole answer from 1.
+ * tokens are made of the call's nonce and the place in the whole answer from 1.
  *
  * `due_in(base, now)`: in how many ms the clock alone makes the next job ready; nil where it makes none.
  *
@@ -56,14 +56,12 @@ local function take_from(base, number, priority, most)
   end
   local n = #ids
   if n == 0 then return drained end
-  local leases, tokens = {}, {}
+  local leases = {}
   for i = 1, n do
     local place = served + i
-    leases[2 * i - 1], leases[2 * i] = lease_end + (place - 1) % 1024, ids[i]
-    tokens[2 * i - 1], tokens[2 * i] = ids[i], nonce .. '.' .. place
+    leases[2 * i - 1], leases[2 * i] = lease_end + (place - 1) % 1024, ids[i] .. nonce .. 10000 + place
   end
   redis.call('ZADD', base .. ':leased', unpack(leases))
-  redis.call('HSET', base .. ':held', unpack(tokens))
   wanted, served = wanted - n, served + n
   local k = #taken
   taken[k + 1], taken[k + 2], taken[k + 3], taken[k + 4] = number, priority, ids, bodies

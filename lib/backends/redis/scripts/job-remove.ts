@@ -2,6 +2,7 @@ import { Script } from '../script.js';
 import { cancelPart } from './cancel-part.js';
 import { clockPart } from './clock-part.js';
 import { factsPart } from './facts-part.js';
+import { leasePart } from './lease-part.js';
 import { orderPart } from './order-part.js';
 import { unlockPart } from './unlock-part.js';
 
@@ -14,25 +15,25 @@ export const jobRemove = new Script(
   'frees',
   clockPart,
   factsPart,
+  leasePart,
   orderPart,
   unlockPart,
   cancelPart,
   `
 local base, id, now = KEYS[1], ARGV[1], now_ms()
 local facts = facts_of(base, id)
-local token = redis.call('HGET', base .. ':held', id)
-local lease = redis.call('ZSCORE', base .. ':leased', id)
+local lease, ends = lease_of(base, id)
 if redis.call('HDEL', base .. ':jobs', id) == 0 then return 0 end
 redis.call('HDEL', base .. ':facts', id)
-redis.call('HDEL', base .. ':held', id)
-local timed = redis.call('ZREM', base .. ':leased', id) + redis.call('ZREM', base .. ':delayed', id)
-if timed == 0 then
+if lease then
+  redis.call('ZREM', base .. ':leased', lease)
+elseif redis.call('ZREM', base .. ':delayed', id) == 0 then
   local priority = facts.priority or 0
   local key = ready_key(base, priority)
   redis.call('LREM', key, 1, id)
   if priority ~= 0 and redis.call('EXISTS', key) == 0 then redis.call('ZREM', base .. ':lanes', priority) end
 end
-if token then tell_holder(base, token, lease, now) end
+if lease then tell_holder(base, token_of(lease), ends, now) end
 if KEYS[2] and facts.lockOwner then unlock(KEYS[2], facts.lockOwner) end
 return 1
 `,

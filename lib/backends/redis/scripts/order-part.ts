@@ -32,7 +32,8 @@ local function promote_these(base, due, lost)
     if due[d] and (not lost[l] or tonumber(due[d + 1]) <= tonumber(lost[l + 1])) then
       ids[n], at[n], delayed[#delayed + 1], d = due[d], math.floor(due[d + 1]), due[d], d + 2
     else
-      ids[n], at[n], leased[#leased + 1], stalled[n], l = lost[l], math.floor(lost[l + 1]), lost[l], true, l + 2
+      ids[n], at[n], leased[#leased + 1], stalled[n] = id_of(lost[l]), math.floor(lost[l + 1]), lost[l], true
+      l = l + 2
     end
   end
   local texts = redis.call('HMGET', base .. ':facts', unpack(ids))
@@ -54,10 +55,7 @@ local function promote_these(base, due, lost)
     lane[#lane + 1] = ids[i]
   end
   if #delayed > 0 then redis.call('ZREM', base .. ':delayed', unpack(delayed)) end
-  if #leased > 0 then
-    redis.call('ZREM', base .. ':leased', unpack(leased))
-    redis.call('HDEL', base .. ':held', unpack(leased))
-  end
+  if #leased > 0 then redis.call('ZREM', base .. ':leased', unpack(leased)) end
   redis.call('HSET', base .. ':facts', unpack(fields))
   for _, priority in ipairs(order) do append(base, priority, lanes[priority]) end
   return due[d] ~= nil or lost[l] ~= nil or #due == 2000 or #lost == 2000

@@ -1,6 +1,7 @@
 import { Script } from '../script.js';
 import { clockPart } from './clock-part.js';
 import { jobPart } from './job-part.js';
+import { leasePart } from './lease-part.js';
 import { orderPart } from './order-part.js';
 
 /**
@@ -15,6 +16,7 @@ export const pagePending = new Script(
   'page-pending',
   'frees',
   clockPart,
+  leasePart,
   orderPart,
   jobPart,
   `

@@ -1,16 +1,19 @@
 import { Script } from '../script.js';
 import { clockPart } from './clock-part.js';
 import { jobPart } from './job-part.js';
+import { leasePart } from './lease-part.js';
 import { orderPart } from './order-part.js';
 
 /**
- * Delayed or reserved jobs by their moments, and those of one moment by their ids. KEYS: the queue. ARGV: 'delayed' or 'leased', how many, up to 1,000; then score and id of the
- * job in front of the page, or nothing. Answers those two of the last job, '' on the last page; then the jobs.
+ * Delayed or reserved jobs by their moments, and those of one moment by their ids. KEYS: the queue. ARGV: 'delayed' or 'leased', how many,
+ * up to 1,000; then score and member of the job in front of the page, or nothing. Answers those two of the last job, '' on the last page;
+ * then the jobs.
  */
 export const pageTimed = new Script(
   'page-timed',
   'frees',
   clockPart,
+  leasePart,
   orderPart,
   jobPart,
   `
@@ -37,7 +40,7 @@ end
 local found = redis.call('ZRANGE', key, from, from + limit, 'WITHSCORES')
 local ids, moments, answer = {}, {}, { '', '' }
 for at = 1, math.min(#found, 2 * limit), 2 do
-  ids[#ids + 1], moments[#moments + 1] = found[at], math.floor(found[at + 1])
+  ids[#ids + 1], moments[#moments + 1] = ARGV[1] == 'leased' and id_of(found[at]) or found[at], math.floor(found[at + 1])
 end
 if #found > 2 * limit then answer = { found[2 * limit], found[2 * limit - 1] } end
 return tell_jobs(base, ids, moments, answer)

@@ -2,6 +2,8 @@ import { Script } from '../script.js';
 import { clockPart } from './clock-part.js';
 import { factsPart } from './facts-part.js';
 import { lockPart } from './lock-part.js';
+import { leanPushPart } from './lean-push-part.js';
+import { leasePart } from './lease-part.js';
 import { orderPart } from './order-part.js';
 import { ringPart } from './ring-part.js';
 import { storePart } from './store-part.js';
@@ -14,25 +16,16 @@ import { storePart } from './store-part.js';
 export const pushScript = new Script(
   'push',
   'stores',
+  leanPushPart,
   clockPart,
   ringPart,
+  leasePart,
   orderPart,
-  `
-local now = now_ms()
-if #ARGV == 5 and ARGV[1] == 'p' then
-  -- One plain job: nearly all calls are like this, and the functions for the others need not be made.
-  local base, id = KEYS[1], ARGV[4]
-  local behind = promote(base, now)
-  if redis.call('HSETNX', base .. ':jobs', id, ARGV[5]) == 0 then return { '1' } end
-  if behind then delay(base, id, now) else redis.call('RPUSH', base .. ':ready', id) end
-  ring(base)
-  return 0
-end
-`,
   factsPart,
   lockPart,
   storePart,
   `
+local now = now_ms()
 local codes, holders, refused, count = {}, {}, false, 0
 
 local function plain_alone(base, id, body)

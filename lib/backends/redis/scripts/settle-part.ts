@@ -2,8 +2,8 @@
  * `settle_one(kind, base, now, at, place)` does one settlement that is no plain ack, behind the same fence, and answers where the next one
  * begins in the arguments:
  *
- *     x  id, token, effects                                          ends it
- *     r  id, token, delay in ms, counts ('1'), memo, effects         releases it; of the memo '=' and its text, or '' to keep it
+ *     x  reservation, effects                                        ends it
+ *     r  reservation, delay in ms, counts ('1'), memo, effects       releases it; of the memo '=' and its text, or '' to keep it
  *
  * Effects are the number of their arguments, and those.
  */
@@ -15,22 +15,21 @@ local function release(base, now, id, wait, counts, memo)
     facts.memo = string.sub(memo, 2)
     if facts.memo == '' then facts.memo = nil end
   end
-  redis.call('ZREM', base .. ':leased', id)
-  redis.call('HDEL', base .. ':held', id)
   put(base, now, id, wait, facts, true)
 end
 
 local function settle_one(kind, base, now, at, place)
-  local id, token = ARGV[at], ARGV[at + 1]
-  local effects = kind == 'x' and at + 2 or at + 5
+  local lease = ARGV[at]
+  local effects = kind == 'x' and at + 1 or at + 4
   local behind = effects + 1 + ARGV[effects]
-  if redis.call('HGET', base .. ':held', id) ~= token then
-    refuse(base, id, token, place)
+  if redis.call('ZREM', base .. ':leased', lease) == 0 then
+    refuse(base, lease, place)
     return behind
   end
-  if kind == 'x' then drop(base, { id })
-  else release(base, now, id, tonumber(ARGV[at + 2]), ARGV[at + 3] == '1', ARGV[at + 4]) end
-  apply_effects(base, now, token, effects + 1, behind)
+  held = {}
+  if kind == 'x' then drop(base, { id_of(lease) })
+  else release(base, now, id_of(lease), tonumber(ARGV[at + 1]), ARGV[at + 2] == '1', ARGV[at + 3]) end
+  apply_effects(base, now, token_of(lease), effects + 1, behind)
   return behind
 end
 `;
