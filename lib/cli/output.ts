@@ -1,6 +1,7 @@
 import { errorText } from '../support/error-text.js';
+import { withoutSecrets } from '../support/without-secrets.js';
 import { describeError } from './command-error.js';
-import { clean, mayColour, painted, plain, withoutSecrets, type Paint } from './style.js';
+import { clean, cleanJson, mayColour, painted, plain, type Paint } from './style.js';
 import { table, type Column } from './table.js';
 
 /** The part of a stream that is written to. */
@@ -47,7 +48,7 @@ export class Output {
 
   /** One value as JSON: on one line when piped, indented for a reader. */
   json(value: unknown): void {
-    this.line(JSON.stringify(value, undefined, this.isTerminal ? 2 : undefined));
+    this.line(cleanJson(JSON.stringify(value, undefined, this.isTerminal ? 2 : undefined)));
   }
 
   /** A sentence for people. `--quiet` keeps it back. */

@@ -39,9 +39,12 @@ export function clean(text: string): string {
     .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '');
 }
 
-/** Passwords in URLs, as they turn up in the errors of drivers. */
-export function withoutSecrets(text: string): string {
-  return text.replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s/]+@/gi, '$1:***@');
+/** JSON fit for a terminal: what JSON may hold as it is and a terminal might act on is written as `\u009b`. It reads as the same. */
+export function cleanJson(text: string): string {
+  if (PRINTABLE_ASCII.test(text)) return text;
+  return text.replaceAll(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (found) =>
+    found.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
 }
 
 /** Terminal columns that a clean text takes. */

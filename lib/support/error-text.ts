@@ -1,13 +1,22 @@
+import { withoutSecrets } from './without-secrets.js';
+
 /** Exception text is kept up to this many characters. */
 export const LONGEST_EXCEPTION = 65_536;
 
 /**
  * Any thrown value as an Error: what is thrown may be `undefined`, frozen, a Proxy, or have getters that throw.
  * An Error is handed back as it is.
+ *
+ * @param secret shows nothing of an object: it may be what an encrypted job carries
  */
-export function toError(thrown: unknown): Error {
+export function toError(thrown: unknown, secret = false): Error {
   try {
     if (thrown instanceof Error) return thrown;
+    if (secret && typeof thrown === 'object') {
+      return new Error(
+        'The job threw an object that is not an Error. What it holds is not shown: the job is encrypted.',
+      );
+    }
     const error = new Error(
       `The job threw ${typeof thrown === 'string' ? thrown : safely(() => preview(thrown), 'a value')}`,
     );
@@ -18,7 +27,7 @@ export function toError(thrown: unknown): Error {
   }
 }
 
-/** Name, message, stack and causes of an error, cut to 64 K characters. Never throws. */
+/** Name, message, stack and causes of an error, cut to 64 K characters, without the passwords of URLs. Never throws. */
 export function errorText(error: unknown): string {
   const parts: string[] = [];
   const seen = new Set<unknown>();
@@ -34,7 +43,7 @@ export function errorText(error: unknown): string {
     const current = one;
     one = safely(() => (current instanceof Error ? current.cause : undefined), undefined);
   }
-  return parts.join('\n').slice(0, LONGEST_EXCEPTION);
+  return withoutSecrets(parts.join('\n').slice(0, LONGEST_EXCEPTION));
 }
 
 /** One line of an error, for tables and log lines. */
