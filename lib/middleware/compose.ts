@@ -33,16 +33,19 @@ export async function runThrough(
     let inner: Promise<void> | undefined;
     let innerOver = false;
     const over = (): void => void (innerOver = true);
-    await one.handle(
-      job,
-      () => {
-        if (inner) return Promise.reject(new NextCalledTwiceError(one));
-        inner = enter(at + 1);
-        inner.then(over, over);
-        return inner;
-      },
-      context,
-    );
+    const next = (): Promise<void> => {
+      if (inner) return Promise.reject(new NextCalledTwiceError(one));
+      inner = enter(at + 1);
+      inner.then(over, over);
+      return inner;
+    };
+    try {
+      await one.handle(job, next, context);
+    } catch (error) {
+      // It gave up on a handler that still runs: another attempt must not begin beside that one.
+      if (inner && !innerOver) await inner.catch(over);
+      throw error;
+    }
     // Called, but not waited for: the attempt is not over before its handler is, and what that comes to counts.
     if (inner && !innerOver) await inner;
   };

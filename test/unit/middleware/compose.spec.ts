@@ -85,4 +85,16 @@ describe('runThrough', () => {
     });
     await expect(failing).rejects.toThrow('late');
   });
+
+  it('one that gives up on its next does not end the attempt before the handler has ended', async () => {
+    let ended = false;
+    const impatient = one((_job, next) => Promise.race([next(), Promise.reject(new Error('too slow'))]));
+    const failing = runThrough([impatient], job, context, async () => {
+      await pause();
+      ended = true;
+      throw new Error('nobody listens to this one');
+    });
+    await expect(failing).rejects.toThrow('too slow');
+    expect(ended).toBe(true);
+  });
 });
