@@ -1,4 +1,5 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { LostEnds } from './lost-ends.js';
 
 /** What is used of a TypeORM DataSource, by shape. */
 export interface TransactionalDataSource {
@@ -77,6 +78,12 @@ class Transaction<T> implements OpenTransaction<T> {
     return items;
   }
 
+  /** The innermost one that is open and fits. */
+  find(fits: (manager: unknown) => boolean): Transaction<T> | undefined {
+    if (this.#started && this.runner.isReleased !== true && fits(this.manager)) return this;
+    return this.#parent?.find(fits) ?? this.outer?.find(fits);
+  }
+
   /** The innermost one that is open. */
   open(): Transaction<T> | undefined {
     if (this.#started && this.runner.isReleased !== true) return this;
@@ -104,11 +111,26 @@ export class OpenTransactions<T> {
   constructor(
     private readonly deliver: (items: readonly T[]) => Promise<void>,
     private readonly report: (message: string, error: unknown) => void,
+    /** Told of what waited in a transaction, or a savepoint, that was rolled back, before the call that did so resolves. */
+    private readonly drop: (items: readonly T[]) => Promise<void> = () => Promise.resolve(),
+    /** Told of what waited for a commit that got no answer: the connection was lost, and nobody knows how it ended. */
+    private readonly lose: (items: readonly T[]) => Promise<void> = drop,
   ) {}
 
   /** The innermost open transaction around the caller. */
   current(): OpenTransaction<T> | undefined {
     return this.#around.getStore()?.open();
+  }
+
+  /** The innermost open transaction around the caller whose EntityManager fits. */
+  find(fits: (manager: unknown) => boolean): OpenTransaction<T> | undefined {
+    return this.#around.getStore()?.find(fits);
+  }
+
+  /** The innermost open transaction of an EntityManager, wherever its caller is. */
+  of(manager: unknown): OpenTransaction<T> | undefined {
+    const { queryRunner } = (manager ?? {}) as { readonly queryRunner?: RunnerLike };
+    return queryRunner && this.#stacks.get(queryRunner)?.at(-1);
   }
 
   /** Listens to a DataSource from now on. Any number of times; again after an `initialize()`, which forgets those who listen. */
@@ -132,7 +154,10 @@ export class OpenTransactions<T> {
   detach(): void {
     for (const { undo } of this.#attached.values()) undo();
     this.#attached.clear();
+    this.#ends.close();
   }
+
+  readonly #ends = new LostEnds();
 
   readonly #subscriber = {
     // Called within the caller's own turn, so what is entered here holds for everything the caller does behind it.
@@ -148,9 +173,9 @@ export class OpenTransactions<T> {
       stack.push(begun);
     },
     beforeTransactionCommit: ({ queryRunner }: TransactionEvent): Promise<void> | undefined =>
-      this.#stacks.get(queryRunner)?.at(-1)?.settled(),
+      this.#ending(queryRunner, this.lose),
     beforeTransactionRollback: ({ queryRunner }: TransactionEvent): Promise<void> | undefined =>
-      this.#stacks.get(queryRunner)?.at(-1)?.settled(),
+      this.#ending(queryRunner, this.drop),
     afterTransactionCommit: ({ queryRunner }: TransactionEvent): Promise<void> | undefined => {
       const items = this.#ended(queryRunner);
       const around = this.#stacks.get(queryRunner)?.at(-1);
@@ -158,12 +183,32 @@ export class OpenTransactions<T> {
       else if (items.length > 0) return this.#committed(items);
       return undefined;
     },
-    afterTransactionRollback: ({ queryRunner }: TransactionEvent): void => void this.#ended(queryRunner),
+    afterTransactionRollback: ({ queryRunner }: TransactionEvent): Promise<void> | undefined => {
+      const items = this.#ended(queryRunner);
+      return items.length > 0 ? this.#dropped(items) : undefined;
+    },
   };
+
+  /** @param lost told of what waits, where no answer comes */
+  #ending(runner: RunnerLike, lost: (items: readonly T[]) => Promise<void>): Promise<void> | undefined {
+    const stack = this.#stacks.get(runner);
+    const one = stack?.at(-1);
+    if (!stack || !one) return undefined;
+    return one.settled().then(() => {
+      if (stack.length > 1 || one.items.length === 0) return;
+      const isOpen = (): boolean => stack.includes(one);
+      const isGone = (): boolean => runner.isReleased === true;
+      this.#ends.watch(runner, isOpen, isGone, () => {
+        const items = stack.splice(0).flatMap((each) => each.end());
+        void this.#told(() => lost(items));
+      });
+    });
+  }
 
   /** What the innermost one gathered. With the outermost everything ends, whatever order the others were left in. */
   #ended(runner: RunnerLike): T[] {
     const stack = this.#stacks.get(runner) ?? [];
+    this.#ends.ended(runner);
     const ended = runner.isTransactionActive ? stack.splice(-1) : stack.splice(0);
     return ended.flatMap((one) => one.end());
   }
@@ -173,6 +218,18 @@ export class OpenTransactions<T> {
       await this.deliver(items);
     } catch (error) {
       this.report('What waited for a commit could not be sent', error);
+    }
+  }
+
+  #dropped(items: readonly T[]): Promise<void> {
+    return this.#told(() => this.drop(items));
+  }
+
+  async #told(tell: () => Promise<void>): Promise<void> {
+    try {
+      await tell();
+    } catch (error) {
+      this.report('What waited for a commit was not all given back after the rollback', error);
     }
   }
 

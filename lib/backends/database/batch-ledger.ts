@@ -1,4 +1,11 @@
-import type { BatchCallback, BatchProgress, BatchRecord, MemberOutcome } from '../../contracts/batch-store.js';
+import type {
+  BatchCallback,
+  BatchProgress,
+  BatchRecord,
+  MemberOutcome,
+  MemberPage,
+  MemberRecord,
+} from '../../contracts/batch-store.js';
 
 /** A batch's row as it is counted in one write: read, changed by the functions below, written back. */
 export interface BatchRow {
@@ -22,6 +29,20 @@ export interface BatchRow {
 
 /** `undefined` has had no end; 'skipped' stands behind a broken chain step. */
 export type MemberState = MemberOutcome | 'skipped' | undefined;
+
+/** @param endedAt null for none; may be text */
+export function memberRecord(id: string, state: string | null, endedAt: string | number | null): MemberRecord {
+  const ended = endedAt === null ? {} : { endedAt: Number(endedAt) };
+  if (state === null) return { id, state: 'waiting' };
+  return { id, state: state === 'skipped' ? 'behind' : (state as MemberOutcome), ...ended };
+}
+
+/** @param found one more than `limit` where there are more; by id, so that the last one is where the next page begins */
+export function memberPage(found: readonly MemberRecord[], limit: number): MemberPage {
+  if (found.length <= limit) return { members: found };
+  const members = found.slice(0, limit);
+  return { members, next: members.at(-1)!.id };
+}
 
 const CALLBACKS: readonly BatchCallback[] = ['then', 'catch', 'finally'];
 

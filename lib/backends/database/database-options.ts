@@ -21,6 +21,8 @@ export interface DatabaseConnectionOptions {
   readonly failedTable?: string;
   /** Default 'job_batches'. */
   readonly batchesTable?: string;
+  /** The outbox of another connection: jobs on their way, and nothing else. Set by the package itself. */
+  readonly outbox?: true;
 }
 
 /** What is looked at of TypeORM's DataSourceOptions. */

@@ -1,5 +1,5 @@
 import type { SchemaPart } from '../../contracts/backend.js';
-import type { TableNames } from './table-names.js';
+import type { TableNames, Tables } from './table-names.js';
 
 /** Tables that have a version together, by the one that names them, and the statements that lead from each version to the next. */
 export interface Component {
@@ -16,9 +16,24 @@ const PARTS: Readonly<Record<SchemaPart, readonly (keyof TableNames)[]>> = {
   jobs: ['jobs', 'once', 'cancelled', 'effects', 'locks', 'limits', 'control'],
   failed: ['failed'],
   batches: ['batches', 'members'],
+  outbox: ['jobs', 'cancelled', 'locks'],
 };
+
+/** Tables of a queue that a relay has no use for. */
+const NOT_OF_AN_OUTBOX = ['once', 'effects', 'limits', 'control'] as const;
 
 /** Every table of a component, the one that names it first. */
 export function tablesIn(kind: SchemaPart, names: TableNames): readonly string[] {
   return PARTS[kind].map((key) => names[key]);
+}
+
+/** An outbox is a queue's table with what a relay needs beside it: the jobs that are on their way, and who relays them. */
+export function outboxOf(jobs: Component, { quoted }: Tables): Component {
+  const kept = (statement: string): boolean => !NOT_OF_AN_OUTBOX.some((key) => statement.includes(quoted[key]));
+  return {
+    ...jobs,
+    kind: 'outbox',
+    versions: jobs.versions.map((some) => some.filter(kept)),
+    drop: jobs.drop.filter(kept),
+  };
 }

@@ -1,4 +1,5 @@
 import type { SchemaKind, SchemaMigration, SchemaPart } from '../../contracts/backend.js';
+import { InvalidOptionError } from '../../support/queue-error.js';
 import type { Component } from './schema-component.js';
 import { SINCE, type Step } from './schema-plan.js';
 import type { Tables } from './table-names.js';
@@ -111,7 +112,9 @@ export class SchemaSql {
 
   /** One part, made and undone by somebody else's hand. */
   migration(part: SchemaPart): SchemaMigration {
-    const component = this.components.find(({ kind }) => kind === part)!;
+    // Of an outbox the jobs are all there is.
+    const component = this.components.find(({ kind }) => kind === part || (kind === 'outbox' && part === 'jobs'));
+    if (!component) throw new InvalidOptionError(`An outbox has no tables for ${part}: name a database connection.`);
     return {
       table: component.table,
       up: [this.register, ...this.statements({ component, from: 0 })],

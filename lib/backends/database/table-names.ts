@@ -15,19 +15,26 @@ export interface TableNames {
   readonly schema: string;
 }
 
+/** Those of a connection's options that say what its tables are called. */
+export interface TableOptions {
+  readonly table?: string;
+  readonly failedTable?: string;
+  readonly batchesTable?: string;
+  readonly outbox?: true;
+}
+
 export interface Tables {
   readonly bare: TableNames;
   readonly quoted: TableNames;
+  /** An outbox: of all these there are only the tables that a relay needs. */
+  readonly outbox?: true;
 }
 
 /** Postgres cuts names at 63 characters; the longest name made from one of these, an index, is 15 longer. */
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,47}$/;
 
 /** @throws InvalidOptionError for a name that is not a plain identifier */
-export function tablesOf(
-  options: { readonly table?: string; readonly failedTable?: string; readonly batchesTable?: string },
-  quote: (name: string) => string,
-): Tables {
+export function tablesOf(options: TableOptions, quote: (name: string) => string): Tables {
   const jobs = identifier(options.table ?? 'jobs', 'table');
   const failed = identifier(options.failedTable ?? 'failed_jobs', 'failedTable');
   const batches = identifier(options.batchesTable ?? 'job_batches', 'batchesTable');
@@ -53,7 +60,7 @@ export function tablesOf(
   const quoted = Object.fromEntries(
     Object.entries(bare).map(([key, name]) => [key, quote(name)]),
   ) as unknown as TableNames;
-  return { bare, quoted };
+  return { bare, quoted, ...(options.outbox && { outbox: true }) };
 }
 
 function identifier(name: unknown, option: string): string {

@@ -95,6 +95,46 @@ describe('OpenTransactions', () => {
     expect(transactions.current()).toBeUndefined();
   });
 
+  it('tells of what is dropped, savepoint by savepoint, before the rollback is over', async () => {
+    const source = new Source();
+    const told: string[] = [];
+    const transactions = new OpenTransactions<string>(
+      async (items) => void told.push(`sent ${items.join(' ')}`),
+      () => undefined,
+      async (items) => {
+        await turn();
+        told.push(`dropped ${items.join(' ')}`);
+      },
+    );
+    transactions.attach(source);
+    const wait = (item: string): void => transactions.current()!.onCommit(item);
+    const rolledBack = async (work: () => Promise<void>, runner?: Runner): Promise<void> => {
+      const whole = source.transaction(async () => {
+        await work();
+        throw new Error('rolled back');
+      }, runner);
+      await expect(whole).rejects.toThrow('rolled back');
+    };
+    await source.transaction(async (runner) => {
+      wait('outer');
+      await source.transaction(async () => {
+        wait('kept');
+        await rolledBack(async () => wait('innermost'), runner);
+        expect(told).toEqual(['dropped innermost']);
+      }, runner);
+      await rolledBack(async () => {
+        wait('inner');
+        await source.transaction(async () => wait('committed within it'), runner);
+      }, runner);
+      expect(told).toEqual(['dropped innermost', 'dropped inner committed within it']);
+    });
+    expect(told.at(-1)).toBe('sent outer kept');
+    await rolledBack(async () => wait('all'));
+    expect(told.at(-1)).toBe('dropped all');
+    await rolledBack(async () => undefined);
+    expect(told).toHaveLength(4);
+  });
+
   it('keeps savepoints that commit, and drops those that do not', async () => {
     const { source, delivered, wait } = watched();
     await source.transaction(async (runner) => {

@@ -9,7 +9,7 @@ import { SchemaPlan } from '../schema-plan.js';
 import { quoting, SchemaSql } from '../schema-sql.js';
 import { atHome, findTables, makeTables, type SchemaDoor } from '../schema-store.js';
 import { sqliteComponents } from '../sqlite/schema.js';
-import { tablesOf, type Tables } from '../table-names.js';
+import { tablesOf, type TableOptions, type Tables } from '../table-names.js';
 
 /** What is used of TypeORM's QueryRunner. */
 export interface QueueMigrationRunner {
@@ -36,7 +36,12 @@ export interface QueueTableNames {
   readonly failedTable?: string;
   /** Option `batching.table`. */
   readonly batchesTable?: string;
+  /** For a DataSource that is the `outbox` of a connection: true, or the `table` given there. Default: no outbox. */
+  readonly outbox?: true | string;
 }
+
+/** The table of an outbox that names none. */
+const OUTBOX_TABLE = 'queue_outbox';
 
 const DATABASES: Readonly<Record<string, SchemaKind>> = {
   'better-sqlite3': 'sqlite',
@@ -54,6 +59,7 @@ const MADE: Readonly<Record<SchemaPart, { readonly name: string; readonly at: nu
   jobs: { name: 'CreateQueueJobs', at: 1795305600001 },
   failed: { name: 'CreateQueueFailedJobs', at: 1795305600002 },
   batches: { name: 'CreateQueueJobBatches', at: 1795305600003 },
+  outbox: { name: 'CreateQueueOutbox', at: 1795305600004 },
 };
 
 /**
@@ -63,13 +69,20 @@ const MADE: Readonly<Record<SchemaPart, { readonly name: string; readonly at: nu
  * @throws InvalidOptionError for a name that is no identifier
  */
 export function queueMigrationsFor(names: QueueTableNames = {}): QueueMigrationClass[] {
-  return (['jobs', 'failed', 'batches'] as const).map((part) => migrationOf(part, names));
+  const { outbox, ...queue } = names;
+  const parts = (['jobs', 'failed', 'batches'] as const).map((part) => {
+    const own = tablesOf(queue, (name) => name).bare[part];
+    return migrationOf(part, queue, own === tablesOf({}, (name) => name).bare[part] ? '' : `_${own}`);
+  });
+  if (outbox === undefined) return parts;
+  const table = outbox === true ? OUTBOX_TABLE : outbox;
+  return [...parts, migrationOf('outbox', { table, outbox: true }, table === OUTBOX_TABLE ? '' : `_${table}`)];
 }
 
-function migrationOf(part: SchemaPart, names: QueueTableNames): QueueMigrationClass {
-  const own = mainTable(part, names);
+/** @param suffix tells migrations of tables with names of their own apart */
+function migrationOf(part: SchemaPart, names: TableOptions, suffix: string): QueueMigrationClass {
   const { name, at } = MADE[part];
-  const fullName = `${name}${own === mainTable(part, {}) ? '' : `_${own}`}${at}`;
+  const fullName = `${name}${suffix}${at}`;
   class Migration implements QueueMigration {
     readonly name = fullName;
 
@@ -86,10 +99,6 @@ function migrationOf(part: SchemaPart, names: QueueTableNames): QueueMigrationCl
   return Object.defineProperty(Migration, 'name', { value: fullName });
 }
 
-function mainTable(part: SchemaPart, names: QueueTableNames): string {
-  return tablesOf(names, (name) => name).bare[part];
-}
-
 /** The tables of one database, as a TypeORM QueryRunner reaches them. */
 class Database {
   readonly #kind: SchemaKind;
@@ -98,7 +107,7 @@ class Database {
   readonly #sql: SchemaSql;
   readonly #door: SchemaDoor;
 
-  constructor(runner: QueueMigrationRunner, names: QueueTableNames) {
+  constructor(runner: QueueMigrationRunner, names: TableOptions) {
     const { type } = runner.dataSource.options;
     const kind = DATABASES[type];
     if (kind === undefined) {

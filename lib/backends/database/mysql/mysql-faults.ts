@@ -29,6 +29,8 @@ const BY_NUMBER: ReadonlyMap<number, Fault> = new Map(
 
 const READ_ONLY: ReadonlySet<number> = new Set([1290, 1836, 1792]);
 const DUPLICATE = 1062;
+/** A row's lock was waited for in vain, or not waited for: MariaDB has one number for both. */
+const LOCK_WAITS: ReadonlySet<number> = new Set([1205, 3572]);
 /** What the storage engine or a file says. */
 const STORAGE: ReadonlySet<number> = new Set([3, 1026, 1030]);
 /** After these the server has hung up. */
@@ -72,6 +74,12 @@ const CLOSED = /^(?:Pool is closed|Can't (?:add new command|write) (?:when conne
 /** The statement was refused because of a key that is there. */
 export function isDuplicate(error: unknown): boolean {
   return numberOf(rootOf(error)) === DUPLICATE;
+}
+
+/** Another transaction has the row. */
+export function isLockWait(error: unknown): boolean {
+  const number = numberOf(rootOf(error));
+  return number !== undefined && LOCK_WAITS.has(number);
 }
 
 /** The connection has ended, or ends with this. */

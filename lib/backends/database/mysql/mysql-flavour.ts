@@ -1,4 +1,5 @@
 import { statementOf, type Flavour } from '../server/flavour.js';
+import { MysqlBriefInsert } from './brief-insert.js';
 
 /**
  * The server's clock. By UTC whatever the session's time zone is: it holds on an application's own connection too.
@@ -24,5 +25,6 @@ export const mysqlFlavour: Flavour = {
     const [column] = key.split(',');
     return `${insert} ON DUPLICATE KEY UPDATE ${column!} = ${column!}`;
   },
+  brief: (parts) => new MysqlBriefInsert(statementOf, parts),
   list: listOf,
 };

@@ -1,4 +1,4 @@
-import type { Component } from '../schema-component.js';
+import { outboxOf, type Component } from '../schema-component.js';
 import type { Tables } from '../table-names.js';
 
 /** Text that is compared byte by byte, without regard to case, accents and spaces at its end: no collation of both servers does that. */
@@ -13,6 +13,7 @@ const TABLE = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=
 export const CLAIM_INDEX = 'claim';
 
 export function mysqlComponents(tables: Tables): readonly Component[] {
+  if (tables.outbox) return [outboxOf(jobsComponent(tables), tables)];
   return [jobsComponent(tables), failedComponent(tables), batchesComponent(tables)];
 }
 

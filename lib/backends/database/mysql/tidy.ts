@@ -12,7 +12,7 @@ const ROWS = 1_000;
 export class TidyRows {
   readonly #tables: readonly { readonly find: Statement; readonly drop: SizedStatement }[];
 
-  constructor({ quoted: t }: Tables) {
+  constructor({ quoted: t, outbox }: Tables) {
     const sides: readonly (readonly [table: string, key: string, end: string])[] = [
       [t.once, 'id', 'expires_at'],
       [t.cancelled, 'token', 'expires_at'],
@@ -20,7 +20,8 @@ export class TidyRows {
       [t.limits, 'limit_key', 'ends_at'],
       [t.control, 'mark', 'expires_at'],
     ];
-    this.#tables = sides.map(([table, key, end]) => ({
+    const there = outbox ? sides.filter(([table]) => table === t.cancelled || table === t.locks) : sides;
+    this.#tables = there.map(([table, key, end]) => ({
       find: statementOf(`SELECT ${key} FROM ${table} WHERE ${end} <= ${NOW} ORDER BY ${end} LIMIT ${ROWS}`),
       drop: new SizedStatement(
         mysqlFlavour,

@@ -44,6 +44,11 @@ export const postgresFaults: Faults = {
   readOnly: (error) => (driverError(error) as { code?: unknown } | null | undefined)?.code === '25006',
 };
 
+/** Something was locked by somebody for longer than `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return (driverError(error) as { code?: unknown } | null | undefined)?.code === '55P03';
+}
+
 /** TypeORM wraps what the driver threw. */
 function driverError(error: unknown): unknown {
   const { driverError: own } = (error ?? {}) as { driverError?: unknown };

@@ -1,6 +1,7 @@
 import type { Flavour } from '../server/flavour.js';
 import { statementOf } from '../server/flavour.js';
 import type { Statement } from '../server/link.js';
+import { PostgresBriefInsert } from './brief-insert.js';
 
 /**
  * Of the statement, not of its transaction, which may have begun long ago. Cut to whole ms: what is due at a moment is not seen before
@@ -26,5 +27,6 @@ export const postgresFlavour: Flavour = {
   upsert: (insert, key, update) =>
     `${insert} ON CONFLICT (${key}) DO UPDATE SET ${update((name) => `excluded.${name}`)}`,
   insertIgnoring: (insert, key) => `${insert} ON CONFLICT (${key}) DO NOTHING`,
+  brief: (parts) => new PostgresBriefInsert((text) => postgresFlavour.statement(text), parts),
   list: (count) => `(${Array.from({ length: count }, () => '?').join(', ')})`,
 };

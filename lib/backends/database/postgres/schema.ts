@@ -1,10 +1,11 @@
-import type { Component } from '../schema-component.js';
+import { outboxOf, type Component } from '../schema-component.js';
 import type { Tables } from '../table-names.js';
 
 /** Text that is compared, never sorted for people: byte by byte, whatever the database's collation. */
 const KEY = 'text COLLATE "C"';
 
 export function postgresComponents(tables: Tables): readonly Component[] {
+  if (tables.outbox) return [outboxOf(jobsComponent(tables), tables)];
   return [jobsComponent(tables), failedComponent(tables), batchesComponent(tables)];
 }
 

@@ -13,7 +13,7 @@ import type { Tables } from '../table-names.js';
 import type { Flavour } from './flavour.js';
 import type { Cell, Link, Statement } from './link.js';
 import { MemberRows } from './member-rows.js';
-import { LIST, SizedStatement } from './sized-statement.js';
+import { LIST, SizedStatement, whole } from './sized-statement.js';
 import { idKey, idOf, readable, storable } from '../../stored-text.js';
 
 /** A batch and the server's time. */
@@ -185,9 +185,4 @@ function batchRow(found: readonly Cell[]): BatchRow {
     name: readable(String(name)),
     options: readable(String(options)),
   });
-}
-
-/** As it may stand in a statement. */
-function whole(limit: number): number {
-  return Math.min(Math.max(0, Math.floor(limit)), 1_000_000);
 }

@@ -2,8 +2,8 @@ import type { PushEntry, PushResult } from '../../../contracts/queue-driver.js';
 import { entryFault } from '../../entry-fault.js';
 import type { QueueStatements } from './dialect.js';
 import type { Faults } from './faults.js';
-import { LostLinkError, nested, type Link } from './link.js';
-import type { LockRows } from './lock-rows.js';
+import { LostLinkError, nested, Undone, type Link } from './link.js';
+import { lockPatience, type LockPatience, type LockRows } from './lock-rows.js';
 
 /** Stores entries one by one, with the lock and the memory that come with them, within an open transaction. */
 export class EntryRows {
@@ -15,13 +15,15 @@ export class EntryRows {
 
   /**
    * An entry that cannot be stored is answered with `error`, and the transaction goes on; what the whole store is to blame for is thrown.
+   *
+   * @param patience one for all entries of a push: what is behind them waits no longer than for one
    */
-  async store(link: Link, entry: PushEntry): Promise<PushResult> {
+  async store(link: Link, entry: PushEntry, patience: LockPatience = lockPatience()): Promise<PushResult> {
     const fault = entryFault(entry);
     if (fault) return { stored: false, reason: 'error', error: fault };
     try {
       return await nested(link, async () => {
-        const result = await this.#put(link, entry);
+        const result = await this.#put(link, entry, patience);
         // Back to the savepoint, so that a lock that is somebody else's is not held until the caller's transaction ends.
         if (!result.stored && entry.lock) throw new NotStored(result);
         return result;
@@ -50,13 +52,13 @@ export class EntryRows {
   }
 
   /** A repeat is answered as a repeat before its lock is looked at. */
-  async #put(link: Link, entry: PushEntry): Promise<PushResult> {
+  async #put(link: Link, entry: PushEntry, patience?: LockPatience): Promise<PushResult> {
     const { id, lock, once } = entry;
     // The remembered row is locked until the end: of two who push the id at once, the second waits for what becomes of the first.
     if (once && !(await this.statements.isFirst(link, id))) return { stored: false, reason: 'exists' };
     if ((lock || once) && (await this.statements.exists(link, id))) return { stored: false, reason: 'exists' };
     if (lock) {
-      const { taken, by } = await this.locks.take(link, lock);
+      const { taken, by } = await this.locks.take(link, lock, patience);
       if (!taken) return { stored: false, reason: 'locked', ...(by === undefined ? {} : { by }) };
     }
     const [stored] = await this.statements.insert(link, [entry]);
@@ -65,7 +67,7 @@ export class EntryRows {
   }
 }
 
-class NotStored extends Error {
+class NotStored extends Undone {
   constructor(readonly result: PushResult) {
     super('Not stored.');
   }

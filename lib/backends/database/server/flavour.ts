@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { BriefInsert, InsertParts } from './brief-insert.js';
 import type { Statement } from './link.js';
 
 /** What the statements of side stores need to know of a server's SQL. Statements are written with `?` for each parameter. */
@@ -19,6 +20,8 @@ export interface Flavour {
   upsert(insert: string, key: string, update: (given: (column: string) => string) => string): string;
   /** INSERT … that leaves the row with this key alone where there is one. `changes` tells which. */
   insertIgnoring(insert: string, key: string): string;
+  /** An INSERT that waits for its row for a time of its own. */
+  brief(parts: InsertParts): BriefInsert;
   /** A list of parameters for `column IN`, or what does the same: `(?, ?, ?)`. */
   list(count: number): string;
 }

@@ -43,6 +43,11 @@ export interface OwnLink extends Link {
   destroy(reason: Error): void;
 }
 
+/** Whether it is one of the queue's own: its session is known, and its transactions are READ COMMITTED. */
+export function isOwn(link: Link): link is OwnLink {
+  return 'busySince' in link;
+}
+
 /** The connection ended before the answer came: whether the statement took effect is not known. */
 export class LostLinkError extends Error {
   constructor(cause: unknown) {
@@ -66,6 +71,9 @@ export async function atomically<T>(link: Link, begin: string, work: () => Promi
   return result;
 }
 
+/** Thrown by nested work to have itself undone, where nothing went wrong. */
+export class Undone extends Error {}
+
 /** Within an open transaction: all of `work`, or nothing of it, and the transaction goes on either way. Not to be put into itself. */
 export async function nested<T>(link: Link, work: () => Promise<T>): Promise<T> {
   await link.run('SAVEPOINT queue_one');
@@ -79,7 +87,9 @@ export async function nested<T>(link: Link, work: () => Promise<T>): Promise<T> 
       await link.run('RELEASE SAVEPOINT queue_one');
     } catch (failure) {
       // After a deadlock MySQL has rolled back everything: there is no savepoint, and the deadlock is what happened.
-      throw failure instanceof LostLinkError ? failure : error;
+      if (failure instanceof LostLinkError) throw failure;
+      // Whoever owns the transaction has to hear that it is gone: MySQL may be told to roll all of it back when a lock is not to be had.
+      throw error instanceof Undone && !isOwn(link) ? failure : error;
     }
     throw error;
   }

@@ -1,8 +1,10 @@
+import type { MemberRecord } from '../../../contracts/batch-store.js';
 import { chunks } from '../../../support/chunks.js';
+import { memberRecord } from '../batch-ledger.js';
 import type { Tables } from '../table-names.js';
 import type { Flavour } from './flavour.js';
 import type { Link, Statement } from './link.js';
-import { LIST, rowsOf, SizedStatement } from './sized-statement.js';
+import { LIST, rowsOf, SizedStatement, whole } from './sized-statement.js';
 import { idKey, idOf } from '../../stored-text.js';
 
 /** The statements on the members of batches, whose row is locked where they write. */
@@ -15,7 +17,13 @@ export class MemberRows {
   readonly #failed: Statement;
   readonly #delete: SizedStatement;
 
-  constructor({ quoted: t }: Tables, flavour: Flavour) {
+  readonly #page: string;
+
+  constructor(
+    { quoted: t }: Tables,
+    private readonly flavour: Flavour,
+  ) {
+    this.#page = `SELECT job_id, id_name, state, ended_at FROM ${t.members} WHERE batch = ?`;
     const insert = `INSERT INTO ${t.members} (batch, job_id, id_name) VALUES`;
     this.#add = new SizedStatement(flavour, (length) =>
       flavour.insertIgnoring(`${insert} ${rowsOf('(?, ?, ?)', length)}`, 'batch, job_id'),
@@ -30,7 +38,8 @@ export class MemberRows {
     this.#done = new SizedStatement(
       flavour,
       (length) =>
-        `UPDATE ${t.members} SET state = 'done', ended_at = ? WHERE batch = ? AND job_id IN ${flavour.list(length)} AND state IS NULL`,
+        // Without statistics Postgres looks at every member of the batch for a list; the range keeps that to the neighbours.
+        `UPDATE ${t.members} SET state = 'done', ended_at = ? WHERE batch = ? AND job_id >= ? AND job_id <= ? AND job_id IN ${flavour.list(length)} AND state IS NULL`,
     );
     this.#failed = flavour.statement(
       `SELECT job_id, id_name FROM ${t.members} WHERE batch = ? AND state = 'failed' ORDER BY ended_at, job_id`,
@@ -78,15 +87,26 @@ export class MemberRows {
   /** How many of them had not ended, and have succeeded now. */
   async done(link: Link, batch: number, jobIds: readonly string[], now: number): Promise<number> {
     let done = 0;
-    for (const some of chunks(jobIds, LIST)) {
-      const { statement, padded } = this.#done.of(some.map((id) => idKey(id).key));
-      done += (await link.query(statement, [now, batch, ...padded])).changes;
+    for (const some of chunks(jobIds.map((id) => idKey(id).key).sort(), LIST)) {
+      const { statement, padded } = this.#done.of(some);
+      done += (await link.query(statement, [now, batch, some[0]!, some.at(-1)!, ...padded])).changes;
     }
     return done;
   }
 
   async failed(link: Link, batch: number): Promise<readonly string[]> {
     return (await link.query(this.#failed, [batch])).rows.map(([id, name]) => idOf(id, name));
+  }
+
+  /** By id. */
+  async page(link: Link, batch: number, limit: number, after: string | undefined): Promise<MemberRecord[]> {
+    const further = after === undefined ? '' : 'AND job_id > ?';
+    const look = this.flavour.statement(`${this.#page} ${further} ORDER BY job_id LIMIT ${whole(limit)}`);
+    const from = after === undefined ? [] : [idKey(after).key];
+    const { rows } = await link.query(look, [batch, ...from]);
+    return rows.map(([id, name, state, endedAt]) =>
+      memberRecord(idOf(id, name), state as string | null, endedAt as string | number | null),
+    );
   }
 
   async delete(link: Link, batches: readonly number[]): Promise<void> {

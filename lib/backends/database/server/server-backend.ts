@@ -121,6 +121,7 @@ export function serverBackend(
         entries,
         (queues) => bells.storedSoon(queues),
         () => access.ready(work, dispatchTimeoutMs),
+        (queues) => bells.stored(queues),
       ),
     },
     context,

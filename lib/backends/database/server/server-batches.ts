@@ -5,10 +5,11 @@ import type {
   BatchRecord,
   BatchStore,
   MemberEnd,
+  MemberPage,
   NewBatch,
 } from '../../../contracts/batch-store.js';
 import { chunks } from '../../../support/chunks.js';
-import { batchProgress, batchRecord, conclude, type BatchRow } from '../batch-ledger.js';
+import { batchProgress, batchRecord, conclude, memberPage, type BatchRow } from '../batch-ledger.js';
 import type { BatchRows, TimedBatch } from './batch-rows.js';
 import type { Link } from './link.js';
 import type { SideStore } from './side-store.js';
@@ -55,6 +56,16 @@ export class ServerBatches implements BatchStore {
         records.push(await this.#record(link, row));
       }
       return records;
+    });
+  }
+
+  members(
+    id: string,
+    { limit, after }: { readonly limit: number; readonly after?: string },
+  ): Promise<MemberPage | undefined> {
+    return this.side.read(async (link) => {
+      const row = await this.rows.find(link, id);
+      return row && memberPage(await this.rows.members.page(link, row.seq, limit + 1, after), limit);
     });
   }
 

@@ -7,6 +7,7 @@ import type { EntryRows } from './entry-rows.js';
 import type { Faults } from './faults.js';
 import { atomically, LostLinkError, type OwnLink } from './link.js';
 import type { Lane } from './lane.js';
+import { lockPatience, type LockPatience } from './lock-rows.js';
 import type { StoreAccess } from './store-access.js';
 
 /** Entries of one statement, and characters of their bodies. */
@@ -69,12 +70,13 @@ export class ServerPush {
     const entries = calls.length === 1 ? calls[0]!.entries : calls.flatMap((call) => call.entries);
     // All have the same time, so the first came to it first. They may be very many.
     const { giveUpAt } = calls[0]!;
+    const locks = lockPatience();
     const queues = new Set<string>();
     const groups = groupsOf(entries);
     let following = groups.next();
     while (!following.done) {
       const group = following.value;
-      const storing = this.#storeGroup(group, giveUpAt);
+      const storing = this.#storeGroup(group, giveUpAt, locks);
       following =
         group.kind === 'plain' && group.entries.length > 1 ? await this.#ahead(groups, storing) : groups.next();
       try {
@@ -111,7 +113,7 @@ export class ServerPush {
     return next;
   }
 
-  async #storeGroup({ kind, entries }: Group, giveUpAt: number): Promise<readonly PushResult[]> {
+  async #storeGroup({ kind, entries }: Group, giveUpAt: number, locks?: LockPatience): Promise<readonly PushResult[]> {
     const { access, lane, statements, begin } = this.parts;
     if (kind === 'bad') return entries.map((entry) => failed(entryFault(entry)));
     const patience = { ms: Math.max(1, giveUpAt - performance.now()), lost: 'tell' } as const;
@@ -130,7 +132,7 @@ export class ServerPush {
     }
     const [entry] = entries;
     const store = (link: OwnLink): Promise<PushResult> =>
-      atomically(link, begin, () => this.parts.entries.store(link, entry!));
+      atomically(link, begin, () => this.parts.entries.store(link, entry!, locks));
     return [await access.use(lane, store, patience)];
   }
 

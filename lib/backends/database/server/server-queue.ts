@@ -164,7 +164,8 @@ export class ServerQueue implements QueueDriver {
   async #renew(jobs: readonly ReservedJob[], leaseMs: number): Promise<readonly SettleResult[]> {
     if (jobs.length === 0) return [];
     const { access, lanes, statements } = this.parts;
-    const patience = { ms: Math.min(PATIENCE_MS, leaseMs / 6), lost: 'repeat' } as const;
+    // A lease of a millisecond is one that is given back: that is no reason to hurry.
+    const patience = { ms: Math.min(PATIENCE_MS, Math.max(200, leaseMs / 6)), lost: 'repeat' } as const;
     try {
       return await access.use(lanes.leases, (link) => statements.renew(link, jobs, leaseMs), patience);
     } catch (error) {

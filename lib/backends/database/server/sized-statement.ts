@@ -30,3 +30,8 @@ export class SizedStatement {
 export function rowsOf(row: string, count: number): string {
   return Array.from({ length: count }, () => row).join(', ');
 }
+
+/** A limit as it may stand in a statement. */
+export function whole(limit: number): number {
+  return Math.min(Math.max(0, Math.floor(limit)), 1_000_000);
+}

@@ -5,6 +5,7 @@ import type { QueueStatements, ServerDialect } from './dialect.js';
 import type { EntryRows } from './entry-rows.js';
 import { LostLinkError, nested } from './link.js';
 import { ManagerLink, type QueryRunnerLike } from './manager-link.js';
+import { lockPatience } from './lock-rows.js';
 import { groupsOf } from './server-push.js';
 import { addressOf, type Address, type ServerSource } from './server-source.js';
 
@@ -25,6 +26,8 @@ export class ServerTransactions implements TransactAbility {
     private readonly stored: (queues: ReadonlySet<string>) => void,
     /** The tables are there. @throws what says which is not, and how to make it */
     private readonly ready: () => Promise<void>,
+    /** Jobs in these queues can be seen now. */
+    readonly committed?: (queues: ReadonlySet<string>) => void,
   ) {}
 
   /** @throws InvalidOptionError for what is no EntityManager, or one of another database */
@@ -42,11 +45,16 @@ export class ServerTransactions implements TransactAbility {
     };
   }
 
+  covers(manager: unknown): boolean {
+    return typeof manager === 'object' && manager !== null && this.#isOurs((manager as ManagerLike).dataSource);
+  }
+
   async #push(link: ManagerLink, entries: readonly PushEntry[]): Promise<readonly PushResult[]> {
     const results: PushResult[] = [];
+    const locks = lockPatience();
     for (const { kind, entries: some } of groupsOf(entries)) {
       if (kind === 'plain') results.push(...(await this.#pushPlain(link, some)));
-      else for (const entry of some) results.push(await this.entries.store(link, entry));
+      else for (const entry of some) results.push(await this.entries.store(link, entry, locks));
     }
     return results;
   }

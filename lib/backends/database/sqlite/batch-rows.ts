@@ -1,10 +1,11 @@
-import type { BatchProgress, MemberEnd, NewBatch } from '../../../contracts/batch-store.js';
+import type { BatchProgress, MemberEnd, MemberRecord, NewBatch } from '../../../contracts/batch-store.js';
 import { batchRowOf, COUNTED, COUNTED_COLUMNS, prunableWhere, savedOf, SAVING } from '../batch-columns.js';
 import {
   batchProgress,
   countDone,
   countEnd,
   isOfConsequence,
+  memberRecord,
   type BatchRow,
   type MemberState,
 } from '../batch-ledger.js';
@@ -117,6 +118,15 @@ export class BatchRows {
       session.all(`SELECT 1 FROM ${this.#members} WHERE batch = ? AND job_id = ? AND state IS NULL`, [batch, jobId])
         .length > 0
     );
+  }
+
+  /** By id. */
+  members(session: Session, batch: number, limit: number, after: string | undefined): MemberRecord[] {
+    const further = after === undefined ? '' : 'AND job_id > ?';
+    const look = `SELECT job_id, state, ended_at FROM ${this.#members} WHERE batch = ? ${further} ORDER BY job_id LIMIT ?`;
+    return session
+      .all<[string, string | null, number | null]>(look, [batch, ...(after === undefined ? [] : [after]), limit])
+      .map(([id, state, endedAt]) => memberRecord(id, state, endedAt));
   }
 
   page(session: Session, limit: number, before: string | undefined): BatchRow[] {

@@ -5,11 +5,12 @@ import type {
   BatchRecord,
   BatchStore,
   MemberEnd,
+  MemberPage,
   NewBatch,
 } from '../../../contracts/batch-store.js';
 import type { Clock } from '../../../support/clock.js';
 import { chunks } from '../../../support/chunks.js';
-import { batchProgress, batchRecord, conclude } from '../batch-ledger.js';
+import { batchProgress, batchRecord, conclude, memberPage } from '../batch-ledger.js';
 import type { BatchRows } from './batch-rows.js';
 import type { Session } from './session.js';
 import type { Patience, SqliteFile } from './sqlite-file.js';
@@ -56,6 +57,16 @@ export class SqliteBatches implements BatchStore {
     return this.#read((session) =>
       this.rows.page(session, query.limit, query.before).map((row) => this.#record(session, row)),
     );
+  }
+
+  members(
+    id: string,
+    { limit, after }: { readonly limit: number; readonly after?: string },
+  ): Promise<MemberPage | undefined> {
+    return this.#read((session) => {
+      const row = this.rows.find(session, id);
+      return row && memberPage(this.rows.members(session, row.seq, limit + 1, after), limit);
+    });
   }
 
   async grow(id: string, memberIds: readonly string[], by?: string): Promise<BatchGrowth | undefined> {

@@ -1,4 +1,4 @@
-import type { Component } from '../schema-component.js';
+import { outboxOf, type Component } from '../schema-component.js';
 import { SchemaPlan, type Found } from '../schema-plan.js';
 import { SchemaSql } from '../schema-sql.js';
 import type { Tables } from '../table-names.js';
@@ -6,6 +6,7 @@ import type { Session } from './session.js';
 import type { SchemaCheck } from './sqlite-file.js';
 
 export function sqliteComponents(tables: Tables): readonly Component[] {
+  if (tables.outbox) return [outboxOf(jobsComponent(tables), tables)];
   return [jobsComponent(tables), failedComponent(tables), batchesComponent(tables)];
 }
 

@@ -173,7 +173,8 @@ export class SqliteQueue implements QueueDriver {
 
   async #renew(jobs: readonly ReservedJob[], leaseMs: number): Promise<readonly SettleResult[]> {
     if (jobs.length === 0) return [];
-    const patience = { ms: Math.min(SETTLE_MS, leaseMs / 6) };
+    // A lease of a millisecond is one that is given back: that is no reason to hurry.
+    const patience = { ms: Math.min(SETTLE_MS, Math.max(200, leaseMs / 6)) };
     try {
       return await this.#write(
         (session, now) => jobs.map((job) => this.parts.settles.renew(session, job, leaseMs, now)),

@@ -14,17 +14,19 @@ export class Sweep {
   #tidiedAt = -Infinity;
   #lookedAt = -Infinity;
 
-  constructor({ quoted: t }: Tables) {
+  constructor({ quoted: t, outbox }: Tables) {
     this.#anyExpired = `SELECT 1 FROM ${t.jobs} WHERE leased_until IS NOT NULL AND leased_until <= ? LIMIT 1`;
     this.#free = `UPDATE ${t.jobs} SET leased_until = NULL, token = NULL, stalls = stalls + 1 WHERE seq IN (
       SELECT seq FROM ${t.jobs} WHERE leased_until IS NOT NULL AND leased_until <= ? ORDER BY leased_until LIMIT ${CHUNK})`;
-    this.#tidy = [
+    const tidy = [
       `DELETE FROM ${t.once} WHERE id IN (SELECT id FROM ${t.once} WHERE expires_at <= ? LIMIT ${CHUNK})`,
       `DELETE FROM ${t.locks} WHERE key IN (SELECT key FROM ${t.locks} WHERE expires_at IS NOT NULL AND expires_at <= ? LIMIT ${CHUNK})`,
       `DELETE FROM ${t.limits} WHERE key IN (SELECT key FROM ${t.limits} WHERE ends_at <= ? LIMIT ${CHUNK})`,
       `DELETE FROM ${t.cancelled} WHERE expires_at <= ?`,
       `DELETE FROM ${t.control} WHERE expires_at IS NOT NULL AND expires_at <= ?`,
     ];
+    const there = [t.locks, t.cancelled].map((table) => `DELETE FROM ${table} WHERE`);
+    this.#tidy = outbox ? tidy.filter((sql) => there.some((beginning) => sql.startsWith(beginning))) : tidy;
   }
 
   /** Within a write unit: the token is dropped, a stall counted, and the row free again with its old time. `everyMs`: no more often. */

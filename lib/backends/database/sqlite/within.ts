@@ -49,6 +49,13 @@ export class SqliteTransactions implements TransactAbility {
     );
   }
 
+  covers(manager: unknown): boolean {
+    return this.joins(manager);
+  }
+
+  /** They are heard of by the file. */
+  committed(): void {}
+
   async #store(manager: EntityManagerLike, entry: PushEntry): Promise<PushResult> {
     const fault = entryFault(entry);
     if (fault) return { stored: false, reason: 'error', error: fault };
