@@ -19,11 +19,23 @@ export interface LoadedReference {
   readonly entity: object | undefined;
 }
 
+/** Where an entity's class is registered. */
+interface Home {
+  readonly source: DataSourceLike;
+  readonly metadata: EntityMetadataLike;
+  /** Further data sources that have the same class. */
+  readonly others: readonly DataSourceLike[];
+}
+
 const DEFAULT_SOURCE = 'default';
+/** Each level is one more join for whoever reads the payload. */
+const MOST_LEVELS = 10;
 
 /** Turns entities of the application's TypeORM data sources into references, and references into freshly fetched entities. */
 export class EntityReferences {
-  /** @param sources asked each time, since data sources come up after us; one that is not initialized knows no entities yet */
+  #known: readonly DataSourceLike[] | undefined;
+
+  /** @param sources asked for each payload, since data sources come up after us; one that is not initialized knows no entities yet */
   constructor(private readonly sources: () => readonly DataSourceLike[]) {}
 
   /** Whether the value is an instance of a registered entity class. A subclass that is not an entity itself is not one. */
@@ -37,7 +49,11 @@ export class EntityReferences {
    * @returns the reason, as the rest of a sentence, where the entity has no key that could travel
    */
   reference(entity: object, withRelations: boolean): EntityReference | string {
-    const { source, metadata } = this.homeOf(entity)!;
+    const { source, metadata, others } = this.homeOf(entity)!;
+    if (others.length > 0) {
+      const names = [source, ...others].map(sourceName).join(' and ');
+      return `is a ${metadata.name}, a class that the data sources ${names} both have, and nothing tells from which of them it comes. Pass its key in a field.`;
+    }
     const id: Record<string, unknown> = {};
     for (const column of metadata.primaryColumns) {
       const value: unknown = column.getEntityValue(entity);
@@ -50,6 +66,7 @@ export class EntityReferences {
       id[column.propertyPath] = written;
     }
     const relations = withRelations ? loadedRelations(metadata, entity) : [];
+    if (typeof relations === 'string') return relations;
     const name = sourceName(source);
     return {
       entity: entityName(source, metadata),
@@ -68,7 +85,7 @@ export class EntityReferences {
     if (typeof reference !== 'object' || reference === null) throw malformed('entity reference');
     const { entity, id, relations = [], source: from = DEFAULT_SOURCE } = reference as Partial<Record<string, unknown>>;
     if (typeof entity !== 'string' || typeof from !== 'string') throw malformed('entity reference');
-    for (const source of this.sources()) {
+    for (const source of this.known()) {
       if (sourceName(source) !== from) continue;
       const metadata = source.entityMetadatas.find(
         (one) => !one.isJunction && one.name === baseName(entity) && entityName(source, one) === entity,
@@ -88,15 +105,24 @@ export class EntityReferences {
     return requests.map((request, index) => ({ request, entity: entities[index] }));
   }
 
-  private homeOf(value: object): { source: DataSourceLike; metadata: EntityMetadataLike } | undefined {
+  /** A payload is written, and read, in one go: a list of a thousand entities need not ask a thousand times. */
+  private known(): readonly DataSourceLike[] {
+    if (!this.#known) {
+      this.#known = [...new Set(this.sources())];
+      queueMicrotask(() => {
+        this.#known = undefined;
+      });
+    }
+    return this.#known;
+  }
+
+  private homeOf(value: object): Home | undefined {
     const proto = Object.getPrototypeOf(value) as object | null;
     if (proto === null || proto === Object.prototype || proto === Array.prototype) return undefined;
     const type: unknown = Object.getOwnPropertyDescriptor(proto, 'constructor')?.value;
     if (typeof type !== 'function') return undefined;
-    for (const source of this.sources()) {
-      if (source.hasMetadata(type)) return { source, metadata: source.getMetadata(type) };
-    }
-    return undefined;
+    const [source, ...others] = this.known().filter((one) => one.hasMetadata(type));
+    return source && { source, metadata: source.getMetadata(type), others };
   }
 }
 
@@ -114,23 +140,65 @@ function baseName(entity: string): string {
   return entity.split('(', 1)[0]!;
 }
 
-function loadedRelations(metadata: EntityMetadataLike, entity: object): string[] {
-  return metadata.relations
-    .filter((relation) => !relation.isLazy && relation.getEntityValue(entity) !== undefined)
-    .map((relation) => relation.propertyPath)
-    .toSorted();
+/** The relations that are loaded, and those of what they lead to: `author`, `author.address`. A text says why they cannot travel. */
+function loadedRelations(metadata: EntityMetadataLike, entity: object): string[] | string {
+  const paths: string[] = [];
+  if (!gatherRelations(metadata, [entity], '', new Set(), 0, paths)) {
+    return `is a ${metadata.name} with more than ${MOST_LEVELS} levels of loaded relations. Use withoutRelations(entity).`;
+  }
+  return paths.toSorted();
+}
+
+/**
+ * @param entities all that one path leads to
+ * @param above what stands on the way to them: where an object graph leads back to one of these, there is nothing more to find
+ * @returns false where it goes too deep
+ */
+function gatherRelations(
+  metadata: EntityMetadataLike,
+  entities: readonly object[],
+  prefix: string,
+  above: ReadonlySet<object>,
+  level: number,
+  paths: string[],
+): boolean {
+  const way = new Set([...above, ...entities]);
+  return metadata.relations.every((relation) => {
+    if (relation.isLazy) return true;
+    const values = entities.map((entity) => relation.getEntityValue(entity)).filter((value) => value !== undefined);
+    if (values.length === 0) return true;
+    if (level === MOST_LEVELS) return false;
+    const path = `${prefix}${relation.propertyPath}`;
+    paths.push(path);
+    const related = new Set(values.flat().filter((one): one is object => typeof one === 'object' && one !== null));
+    for (const one of way) related.delete(one);
+    if (related.size === 0) return true;
+    return gatherRelations(relation.inverseEntityMetadata, [...related], `${path}.`, way, level + 1, paths);
+  });
 }
 
 function readRelations(metadata: EntityMetadataLike, relations: unknown): string[] {
   if (!Array.isArray(relations)) throw malformed('entity reference');
-  return (relations as unknown[]).map((path) => {
-    if (!metadata.relations.some((relation) => relation.propertyPath === path)) {
+  const paths = (relations as unknown[]).map((path) => {
+    if (typeof path !== 'string' || !hasRelation(metadata, path, 0)) {
       throw new InvalidPayloadError(
         `The stored payload asks for the relation ${String(path).slice(0, 60)} of ${metadata.name}, which it does not have here.`,
       );
     }
-    return path as string;
+    return path;
   });
+  return [...new Set(paths)].toSorted();
+}
+
+/** An embedded's relation has a dot in its own name, so that a path is not simply split. */
+function hasRelation(metadata: EntityMetadataLike, path: string, level: number): boolean {
+  if (level >= MOST_LEVELS) return false;
+  return metadata.relations.some(
+    ({ propertyPath, inverseEntityMetadata }) =>
+      propertyPath === path ||
+      (path.startsWith(`${propertyPath}.`) &&
+        hasRelation(inverseEntityMetadata, path.slice(propertyPath.length + 1), level + 1)),
+  );
 }
 
 /** Exactly the primary key, and scalars only: an object in its place would be a condition of somebody else's making. */

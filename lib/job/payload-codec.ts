@@ -43,14 +43,16 @@ export class PayloadCodec {
    * @param fields the job's own fields; methods, policies and injected properties are already left out
    * @param jobName for the message of an error
    * @param relationsDropped whether entities in a field leave their relations behind
+   * @param secret keeps what the job carries out of errors
    * @throws UnserializableError naming the path
    */
   encode(
     fields: Readonly<Record<string, unknown>>,
     jobName: string,
     relationsDropped?: (field: string) => boolean,
+    secret = false,
   ): object {
-    return new PayloadWriter(jobName, this.values, this.entities, relationsDropped).fields(fields);
+    return new PayloadWriter(jobName, this.values, this.entities, relationsDropped, secret).fields(fields);
   }
 
   /**

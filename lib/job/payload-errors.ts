@@ -32,7 +32,7 @@ export class InvalidPayloadError extends QueueError {
 
 /** An entity that a job carries is not in its table any more. */
 export class EntityMissingError extends QueueError {
-  /** @param id the primary key by property, as in `{ id: 7 }` */
+  /** @param id the primary key by property, as in `{ id: 7 }`; `{}` where it is not to be shown */
   constructor(
     readonly entity: string,
     readonly id: Readonly<Record<string, unknown>>,
@@ -40,8 +40,13 @@ export class EntityMissingError extends QueueError {
     const key = Object.entries(id).map(([property, value]) => `${property} ${idText(value)}`);
     super(
       'ERR_QUEUE_ENTITY_MISSING',
-      `There is no ${entity} with ${key.join(' and ')} any more. @DeleteWhenMissingEntities() on the job ends it quietly in this case.`,
+      `There is no ${entity} with ${key.join(' and ') || 'the key that the job carries'} any more. @DeleteWhenMissingEntities() on the job ends it quietly in this case.`,
     );
+  }
+
+  /** The same without the primary key: it is what an encrypted job carries. */
+  withoutId(): EntityMissingError {
+    return new EntityMissingError(this.entity, {});
   }
 }
 

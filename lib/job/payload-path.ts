@@ -9,12 +9,16 @@ export class EntryStep {
 const PLAIN_KEY = /^[\p{L}_$][\p{L}\p{N}_$]*$/u;
 const LONGEST_KEY = 60;
 
-/** `user.socket`, `items[3].file`, `lookup<key>`, `headers["content-type"]`. */
-export function pathText(steps: readonly PathStep[]): string {
+/**
+ * `user.socket`, `items[3].file`, `lookup<key>`, `headers["content-type"]`.
+ *
+ * @param secret leaves out the keys of Maps: they are what a job carries, as the values are
+ */
+export function pathText(steps: readonly PathStep[], secret = false): string {
   let text = '';
   for (const step of steps) {
     if (step === undefined) continue;
-    if (step instanceof EntryStep) text += `<${entryText(step.key)}>`;
+    if (step instanceof EntryStep) text += `<${secret ? '…' : entryText(step.key)}>`;
     else if (typeof step === 'number') text += `[${step}]`;
     else if (PLAIN_KEY.test(step)) text += text === '' ? cut(step) : `.${cut(step)}`;
     else text += `[${JSON.stringify(cut(step))}]`;

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { QueueError } from '../support/queue-error.js';
-import type { EntityReferences } from './entity-reference.js';
+import type { EntityReference, EntityReferences } from './entity-reference.js';
 import { UnserializableError } from './payload-errors.js';
 import { EntryStep, pathText, type PathStep } from './payload-path.js';
 import { refusal } from './payload-refusal.js';
@@ -37,6 +37,8 @@ export class PayloadWriter {
     private readonly values: ValueTypes,
     private readonly entities: EntityReferences | undefined,
     private readonly relationsDropped: ((field: string) => boolean) | undefined,
+    /** Errors must not show what the job carries: neither keys of a Map nor what a user's code says of it. */
+    private readonly secret = false,
   ) {}
 
   /** @throws UnserializableError */
@@ -48,6 +50,7 @@ export class PayloadWriter {
     } catch (error) {
       if (error instanceof QueueError) throw error;
       // A toJSON() or a Proxy of the user's threw.
+      if (this.secret) throw this.refuse('could not be read, and what it holds is not shown.');
       const reason = error instanceof Error ? error.message : String(error);
       throw this.refuse(`could not be read: ${reason}`, error);
     }
@@ -196,9 +199,17 @@ export class PayloadWriter {
 
   private entityList(value: readonly unknown[]): Tagged {
     this.enter(value, 0);
+    let first: EntityReference | undefined;
     const references = value.map((one, index) => {
       this.steps[this.depth - 1] = index;
-      return this.entity(one as object).v;
+      const reference = this.entity(one as object).v as EntityReference;
+      first ??= reference;
+      if (reference.source !== first.source) {
+        throw this.refuse(
+          `is a ${reference.entity} of another data source than the ones before it. Pass one list for each data source.`,
+        );
+      }
+      return reference;
     });
     this.depth--;
     return tagged('Entities', references);
@@ -247,7 +258,7 @@ export class PayloadWriter {
     for (let index = 1; index < this.depth; index++) {
       const first = this.holders.indexOf(this.holders[index]!);
       if (first < index) {
-        const back = pathText(this.steps.slice(0, first)) || 'the job itself';
+        const back = pathText(this.steps.slice(0, first), this.secret) || 'the job itself';
         this.depth = index;
         return this.refuse(`is circular: it leads back to ${back}. Pass an id instead of the object.`);
       }
@@ -256,7 +267,7 @@ export class PayloadWriter {
   }
 
   private refuse(problem: string, cause?: unknown): UnserializableError {
-    const path = pathText(this.steps.slice(0, this.depth));
+    const path = pathText(this.steps.slice(0, this.depth), this.secret);
     return new UnserializableError(this.jobName, path, problem, cause === undefined ? undefined : { cause });
   }
 }

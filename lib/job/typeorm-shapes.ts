@@ -39,5 +39,7 @@ export interface ColumnLike {
 export interface RelationLike {
   readonly propertyPath: string;
   readonly isLazy: boolean;
+  /** Of what it leads to. */
+  readonly inverseEntityMetadata: EntityMetadataLike;
   getEntityValue(entity: any): unknown;
 }
