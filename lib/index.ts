@@ -3,7 +3,8 @@ import 'reflect-metadata';
 // Module
 export { QueueModule } from './nest/queue.module.js';
 export type { QueueModuleAsyncOptions, QueueModuleOptions, QueueOptionsFactory } from './nest/queue-module-options.js';
-export type { ConnectionOptions } from './connections/connection-options.js';
+export type { ScheduleOption } from './nest/schedule-wiring.js';
+export type { ConnectionOptions, OutboxOptions } from './connections/connection-options.js';
 export { getQueueConnectionToken, InjectQueueConnection } from './nest/tokens.js';
 export { queueConfig } from './nest/queue.config.js';
 export { QueueManager } from './nest/queue-manager.js';
@@ -32,15 +33,38 @@ export {
   UniqueUntilProcessing,
 } from './job/job.decorators.js';
 export { Queueable } from './job/queueable.js';
+export { call } from './job/callable.js';
+export { closure } from './job/closure.js';
 export { Value } from './job/value.decorator.js';
 export { withoutRelations, WithoutRelations } from './job/without-relations.js';
 export { JOB_REF, type JobContext } from './contracts/job-context.js';
 export type { JobMiddleware } from './contracts/job-middleware.js';
-export type { Dispatchable, DispatchReceipt, InlineClosure, QueueableJob } from './contracts/dispatchable.js';
+export type {
+  ClosureJob,
+  Dispatchable,
+  DispatchReceipt,
+  InlineClosure,
+  QueueableJob,
+} from './contracts/dispatchable.js';
+export type { RequestContextOption } from './job/request-context.js';
 export type { Duration, Moment } from './support/duration.js';
+
+// Middleware and limits
+export { FailOnException } from './middleware/fail-on-exception.js';
+export { Limit } from './middleware/limit.js';
+export { RateLimited, RateLimitedWithRedis } from './middleware/rate-limited.js';
+export { RateLimiter, type LimiterFunction } from './middleware/rate-limiter.js';
+export { Release } from './middleware/release.js';
+export { Skip } from './middleware/skip.js';
+export { SkipIfBatchCancelled } from './middleware/skip-if-batch-cancelled.js';
+export { ThrottlesExceptions, ThrottlesExceptionsWithRedis } from './middleware/throttles-exceptions.js';
+export { OverlapLockLostError, WithoutOverlapping } from './middleware/without-overlapping.js';
 
 // Bus
 export { QueueBus } from './bus/queue-bus.js';
+export { PendingBatch } from './bus/pending-batch.js';
+export type { PruneBatchesOptions } from './bus/batches.js';
+export type { PendingChain } from './bus/pending-chain.js';
 export type { PendingDispatch } from './bus/pending-dispatch.js';
 export type { Batch } from './contracts/batch.js';
 
@@ -75,19 +99,32 @@ export {
   StoreUnreachableError,
 } from './contracts/store-errors.js';
 export { SchemaError } from './backends/database/schema-error.js';
+export { BatchFinishedError, BatchMissingError } from './bus/batch-filler.js';
 export { BulkDispatchError } from './bus/dispatcher.js';
 export { StoreBusyError, StoreClosedError, StoreUnusableError } from './backends/store-state-errors.js';
 export { ConnectionsClosedError } from './connections/connection-manager.js';
+export { UniqueJobSkippedError } from './completion/unique-job-skipped-error.js';
 export { FailedHookTimeoutError } from './completion/run-failed-hook.js';
 export { InjectionError } from './nest/dependencies.js';
+export { MissingMethodError } from './nest/registered-calls.js';
 export { RetryIncompleteError } from './operations/retry-failed.js';
 export { UnknownConnectionError } from './connections/connection-config.js';
 export { PayloadTooLargeError } from './connections/fit-driver.js';
+export { OutboxEntryError } from './connections/outbox-entry.js';
 export { InvalidQueueNameError } from './connections/queue-name.js';
 export { EntityMissingError, InvalidPayloadError, UnserializableError } from './job/payload-errors.js';
+export { PayloadHookError, type PayloadHook } from './job/payload-hooks.js';
+export { ContextNotRestoredError } from './worker/restored-context.js';
+export { SignatureError } from './job/envelope-signature.js';
+export { ClosureSourceError } from './job/closure-check.js';
+export { BatchNotDispatchedError } from './job/batch-job.js';
+export { ClosureNotDispatchedError } from './job/queued-closure.js';
+export { DecryptionError } from './job/payload-seal.js';
 export { ManuallyFailedError } from './job/job-context.js';
 export { NotAJobError } from './job/job-definition.js';
 export { UnknownJobError } from './job/job-registry.js';
+export { NoAttemptError } from './middleware/attempt-of.js';
+export { LimiterTimeoutError } from './middleware/blocking-limiter.js';
 export { NextCalledTwiceError } from './middleware/compose.js';
 export {
   JobStalledError,

@@ -1,4 +1,5 @@
-import type { DispatchReceipt } from '../contracts/dispatchable.js';
+import type { Dispatchable, DispatchReceipt } from '../contracts/dispatchable.js';
+import { chained, type Empty } from '../job/queueable.js';
 import type { Moment } from '../support/duration.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
 import type { DispatchOptions } from './prepare-dispatch.js';
@@ -40,7 +41,7 @@ export class PendingDispatch implements PromiseLike<DispatchReceipt | null> {
   /**
    * Sent when the open TypeORM transaction commits, whatever DataSource it is on and whatever store the job goes to; gone when it rolls
    * back. At once where there is none. Inside one, awaiting gives the receipt before the commit: the job has been checked and written
-   * down, and a store that fails it after the commit is reported in the log.
+   * down, and a store that fails it after the commit is reported in the log. With an outbox it is stored by the commit itself.
    */
   afterCommit(): this {
     this.#unsent.afterCommit = true;
@@ -53,7 +54,36 @@ export class PendingDispatch implements PromiseLike<DispatchReceipt | null> {
     return this;
   }
 
-  /** Stored in the caller's own transaction: committed or rolled back with it. For connections that are a database. */
+  /** Jobs of one group are kept in order by stores that know groups; others do not look at it. */
+  onGroup(group: string): this {
+    this.#unsent.group = group;
+    return this;
+  }
+
+  /** Says by what a store that drops repeats knows one; others do not look at it. */
+  withDeduplicator(fn: (payload: string) => string): this {
+    this.#unsent.deduplicator = fn;
+    return this;
+  }
+
+  /**
+   * What follows when the job is done, one after the other. Takes the place of what the job itself says. Empty entries are left out.
+   *
+   * @throws InvalidOptionError where nothing is left
+   */
+  chain(jobs: readonly (Dispatchable | Empty)[]): this {
+    this.#unsent.chain = chained(jobs, 'dispatch().chain()');
+    return this;
+  }
+
+  /** Sent once when the job, or a later one of its chain, has failed for good; it finds the error in `this.context.error`. Each call adds one. */
+  catch(job: Dispatchable): this {
+    const unsent = this.#unsent;
+    unsent.catch = [...(unsent.catch ?? []), job];
+    return this;
+  }
+
+  /** Stored in the caller's own transaction: committed or rolled back with it. For connections that are a database or have an outbox. */
   within(manager: object): this {
     if (typeof manager !== 'object' || manager === null) {
       throw new InvalidOptionError(

@@ -1,5 +1,18 @@
-import type { DispatchReceipt, InlineClosure, QueueableJob } from '../contracts/dispatchable.js';
+import type { Batch } from '../contracts/batch.js';
+import type {
+  ClosureJob,
+  Dispatchable,
+  DispatchReceipt,
+  InlineClosure,
+  QueueableJob,
+} from '../contracts/dispatchable.js';
+import { inlineClosure, isClass } from '../job/closure.js';
+import type { Batches, PruneBatchesOptions } from './batches.js';
+import { type Link, LiveList } from '../support/live-list.js';
 import type { Dispatcher } from './dispatcher.js';
+import type { Empty } from '../job/queueable.js';
+import type { BatchMember, PendingBatch } from './pending-batch.js';
+import { PendingChain } from './pending-chain.js';
 import { PendingDispatch } from './pending-dispatch.js';
 import type { DispatchOptions } from './prepare-dispatch.js';
 
@@ -15,22 +28,32 @@ export interface BusServices {
   readonly afterResponse: (fn: () => Promise<void>) => void;
   /** For failures that nobody can be told of any more. */
   readonly report: (message: string, error: unknown) => void;
+  readonly batches: () => Batches;
+}
+
+/** A dispatch under way. */
+interface Open {
+  readonly work: Promise<unknown>;
+  link: Link<Open> | undefined;
 }
 
 /** Sends jobs. Inject it wherever jobs are dispatched from. */
 export class QueueBus {
-  readonly #open = new Set<Promise<unknown>>();
+  readonly #open = new LiveList<'link', Open>('link');
 
   constructor(private readonly services: BusServices) {}
 
   /**
    * Sends a job to its queue: `await bus.dispatch(new ProcessPodcast(id)).onQueue('media').delay('10m')`.
    *
+   * A function runs as it is, on connections that run their jobs in this process (sync, deferred); others refuse it.
+   *
    * @returns the receipt, when awaited; `null` when a unique lock stopped it
    * @throws NotAJobError, UnserializableError, InvalidOptionError, DispatchTimeoutError when awaited
    */
-  dispatch(job: QueueableJob): PendingDispatch {
-    return this.#pending((options) => this.services.dispatcher.dispatch(job, options));
+  dispatch(job: QueueableJob | ClosureJob | InlineClosure): PendingDispatch {
+    const given = isInline(job) ? inlineClosure(job) : job;
+    return this.#pending((options) => this.services.dispatcher.dispatch(given, options));
   }
 
   /** Dispatches when the condition holds; a job given as a function is not even made when it does not. */
@@ -87,11 +110,46 @@ export class QueueBus {
     return this.#track(Promise.resolve().then(() => this.services.dispatcher.bulk(jobs)));
   }
 
+  /**
+   * Jobs that run one after the other, each when the one before it is done: `await bus.chain([new Pull(), new Test()]).dispatch()`.
+   * Empty entries are left out.
+   */
+  chain(jobs: readonly (Dispatchable | Empty)[]): PendingChain {
+    return new PendingChain(jobs, (head, options) => this.#track(this.services.dispatcher.dispatch(head, options)));
+  }
+
+  /**
+   * Jobs that run side by side and are counted together: `await bus.batch([new Import(1), [new Release(1), new Notify(1)]]).dispatch()`.
+   * An inner list is a chain. Empty entries are left out. Sent by its `dispatch()` alone.
+   */
+  batch(jobs: readonly (Dispatchable | Empty | readonly (Dispatchable | Empty)[])[]): PendingBatch {
+    return this.services
+      .batches()
+      .pending(jobs as readonly BatchMember[], <T>(work: Promise<T>): Promise<T> => this.#track(work));
+  }
+
+  /** A batch as it stands now; `null` where there is none of that id. */
+  findBatch(id: string): Promise<Batch | null> {
+    return this.services.batches().find(id);
+  }
+
+  /**
+   * Removes batches, by how many hours ago it happened: those that have finished (`hours`, default 24), and where they are given those
+   * that were never finished nor cancelled (`unfinished`), and those that were cancelled (`cancelled`). 0 is all of them.
+   *
+   * @returns how many
+   * @throws InvalidOptionError
+   */
+  async pruneBatches(options: PruneBatchesOptions = {}): Promise<number> {
+    const { finished, unfinished, cancelled } = await this.services.batches().prune(options);
+    return finished + unfinished + cancelled;
+  }
+
   /** Resolves when everything that was dispatched so far is with its store or has failed. */
   async flush(): Promise<void> {
     // A dispatch that was not awaited begins in the next microtask.
     await Promise.resolve();
-    while (this.#open.size > 0) await Promise.allSettled(this.#open);
+    while (this.#open.size > 0) await Promise.allSettled(this.#open.all().map(({ work }) => work));
   }
 
   #pending(send: (options: DispatchOptions) => Promise<DispatchReceipt | null>): PendingDispatch {
@@ -99,8 +157,9 @@ export class QueueBus {
   }
 
   #track<T>(work: Promise<T>): Promise<T> {
-    this.#open.add(work);
-    const done = (): void => void this.#open.delete(work);
+    const open: Open = { work, link: undefined };
+    this.#open.add(open);
+    const done = (): void => void this.#open.delete(open);
     // A promise of its own for the caller: this look at `work` must not count as somebody's having handled its failure.
     return work.finally(done);
   }
@@ -108,5 +167,5 @@ export class QueueBus {
 
 function isInline(job: unknown): job is InlineClosure {
   // A class is a function too: it is left to the check that says what to write instead.
-  return typeof job === 'function' && !/^class\b/.test(Function.prototype.toString.call(job));
+  return typeof job === 'function' && !isClass(job);
 }

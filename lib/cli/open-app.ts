@@ -1,4 +1,5 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import type { Batches } from '../bus/batches.js';
 import type { ConnectionManager } from '../connections/connection-manager.js';
 import type { QueueManager } from '../nest/queue-manager.js';
 import type { QueueRuntime } from '../nest/wiring.js';
@@ -13,6 +14,7 @@ export interface OpenApp {
   readonly connections: ConnectionManager;
   readonly manager: QueueManager;
   readonly failed: FailedJobs;
+  readonly batches: Batches;
   readonly worker: WorkerService;
   close(): Promise<void>;
 }
@@ -33,11 +35,14 @@ export async function openApp(module: AppModule, options: LogOptions): Promise<O
     queueServices(),
   ]);
   const logger = new StderrLogger(options);
-  const context = await services.bootForCommand(() =>
-    NestFactory.createApplicationContext(module, { abortOnError: false, logger }),
+  const context = await services.bootForCommand(
+    () => NestFactory.createApplicationContext(module, { abortOnError: false, logger }),
+    options,
   );
+  const { connections, batches } = provided<QueueRuntime>(context, services.QUEUE_RUNTIME);
   return {
-    connections: provided<QueueRuntime>(context, services.QUEUE_RUNTIME).connections,
+    connections,
+    batches,
     manager: provided(context, services.QueueManager),
     failed: provided(context, services.FailedJobs),
     worker: provided(context, services.WorkerService),

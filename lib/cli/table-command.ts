@@ -16,7 +16,7 @@ export interface TableOptions {
 
 /** A command that writes a migration for one part of the tables into the project it is called in. */
 export function tableCommand(
-  it: { readonly part: SchemaPart } & Pick<QueueCommand, 'name' | 'alias' | 'summary'>,
+  it: { readonly part: Exclude<SchemaPart, 'outbox'> } & Pick<QueueCommand, 'name' | 'alias' | 'summary'>,
 ): QueueCommand<TableOptions> {
   const { name, alias, summary, part } = it;
   return {
@@ -55,7 +55,7 @@ export function tableCommand(
 }
 
 /** @throws CommandError where no database connection keeps it */
-function keeperOf(part: SchemaPart, { connections }: OpenApp): string {
+function keeperOf(part: Exclude<SchemaPart, 'outbox'>, { connections }: OpenApp): string {
   const withTables = connectionsWithTables(connections);
   const home =
     part === 'jobs' ? connections.defaultName : connections.homeOf(part === 'failed' ? 'failed' : 'batching');

@@ -1,5 +1,6 @@
 import { toError } from '../support/error-text.js';
-import { clean, columnsOf, withoutSecrets, type Colour, type Paint } from './style.js';
+import { withoutSecrets } from '../support/without-secrets.js';
+import { clean, cleanJson, columnsOf, type Colour, type Paint } from './style.js';
 import type { LineStatus, WorkLine } from './work-lines.js';
 
 type Word = readonly [word: string, colour: Colour];
@@ -74,7 +75,9 @@ export function jsonLine(line: WorkLine, timestamp: string = preciseTime()): str
     timestamp,
     duration: line.ms === undefined ? undefined : Math.round(line.ms * 1_000) / 1_000_000,
   });
-  return JSON.stringify(Object.fromEntries(entries.filter(([, value]) => value !== undefined && value !== '')));
+  return cleanJson(
+    JSON.stringify(Object.fromEntries(entries.filter(([, value]) => value !== undefined && value !== ''))),
+  );
 }
 
 /** `12.34ms`, `1.23s`, `2m 5s`, `3h 7m`. */

@@ -20,6 +20,7 @@ export type AfterStep = (
 /** All steps as one, in their order. Nothing is awaited, and nothing made, where no step has anything to say. */
 export function afterAttempt(steps: readonly AfterStep[]): AfterStep {
   return (ended, reserved) => {
+    if (ended.context.superseded) return undefined;
     let all: Effects | undefined;
     for (let at = 0; at < steps.length; at += 1) {
       const one = steps[at]!(ended, reserved);

@@ -1,25 +1,17 @@
 import { durationMs, type Duration } from '../support/duration.js';
 import { InvalidOptionError, QueueError } from '../support/queue-error.js';
 import type { ConnectionsOptions } from './connection-options.js';
-import {
-  atLeastMs,
-  checkOptions,
-  duration,
-  flag,
-  notYet,
-  record,
-  required,
-  table,
-  text,
-  textOrRecord,
-  texts,
-  whole,
-  wrong,
-  type OptionRule,
-} from './option-check.js';
-import { assertQueueName } from './queue-name.js';
+import { checkConnection } from './connection-rules.js';
+import { atLeastMs, checkOptions, record, required, table, text, whole, wrong } from './option-check.js';
+import { resolveOutbox, type ResolvedOutbox } from './outbox-options.js';
 
-export type { BatchingOptions, ConnectionOptions, ConnectionsOptions, FailedOptions } from './connection-options.js';
+export type {
+  BatchingOptions,
+  ConnectionOptions,
+  ConnectionsOptions,
+  FailedOptions,
+  OutboxOptions,
+} from './connection-options.js';
 
 /** A connection was named that nobody configured. */
 export class UnknownConnectionError extends QueueError {
@@ -35,6 +27,8 @@ export class UnknownConnectionError extends QueueError {
 export interface ResolvedConnection {
   readonly name: string;
   readonly driver: string;
+  /** Its jobs run in the process that dispatches them; nothing is stored. */
+  readonly inProcess: boolean;
   /** What the backend is made with: everything that was given, and the tables of failed jobs and batches where they are kept here. */
   readonly options: Readonly<Record<string, unknown>>;
   /** The queue of jobs that name none. */
@@ -43,6 +37,7 @@ export interface ResolvedConnection {
   readonly blockForMs?: number;
   readonly afterCommit: boolean;
   readonly prefetch: number;
+  readonly outbox?: ResolvedOutbox;
 }
 
 /** Where a kind of record is kept. `own`: with the default connection, else the first database connection, else in memory. */
@@ -68,49 +63,10 @@ export interface ResolvedConnections {
 
 /** Connections that exist without being configured. */
 export const ALWAYS_THERE = ['sync', 'null', 'deferred', 'memory', 'database'] as const;
+/** Drivers that run what they are given in this process, and keep nothing. */
+const IN_PROCESS: ReadonlySet<string> = new Set(['sync', 'deferred']);
 /** Drivers with no store of their own for locks, failed jobs or batches. */
 const NO_STORES: ReadonlySet<string> = new Set(['sync', 'deferred', 'null', 'sqs', 'beanstalkd', 'failover']);
-
-const driver: OptionRule = text;
-const queue: OptionRule = (value) => assertQueueName(value);
-const retryAfter = atLeastMs(1_000);
-const common = { queue, retryAfter, afterCommit: flag };
-const RULES: Readonly<Record<string, Readonly<Record<string, OptionRule>>>> = {
-  sync: { driver, afterCommit: flag },
-  deferred: { driver, afterCommit: flag },
-  null: { driver },
-  memory: { driver, ...common },
-  database: { driver, ...common, dataSource: textOrRecord, table, migrate: flag, prefetch: whole(0) },
-  redis: {
-    driver,
-    ...common,
-    url: text,
-    options: record,
-    cluster: record,
-    client: record,
-    prefix: text,
-    blockFor: duration,
-    outbox: notYet,
-    strict: flag,
-    prefetch: whole(0),
-  },
-  sqs: {
-    driver,
-    region: text,
-    queue,
-    prefix: text,
-    suffix: text,
-    endpoint: text,
-    credentials: record,
-    afterCommit: flag,
-    overflow: record,
-  },
-  beanstalkd: { driver, ...common, host: text, port: whole(1) },
-  failover: { driver, connections: texts },
-};
-/** What any driver may be told: these the module itself reads. */
-const ANY_DRIVER: Readonly<Record<string, OptionRule>> = { driver, ...common, blockFor: duration, prefetch: whole(0) };
-const NEEDED: Readonly<Record<string, string>> = { sqs: 'region', beanstalkd: 'host', failover: 'connections' };
 
 type Given = Readonly<Record<string, unknown>>;
 
@@ -142,7 +98,10 @@ export function resolveConnections(
   addTable(tables, batching, 'batchesTable', options.batching?.table);
 
   const connections = new Map<string, ResolvedConnection>();
-  for (const [name, value] of checked) connections.set(name, resolveOne(name, value, tables.get(name)));
+  for (const [name, value] of checked) {
+    const inProcess = IN_PROCESS.has(value.driver) && !own.has(value.driver);
+    connections.set(name, resolveOne(name, value, inProcess, tables.get(name)));
+  }
 
   if (options.dispatchTimeout !== undefined) atLeastMs(1)(options.dispatchTimeout, 'dispatchTimeout');
   if (options.maxPayload !== undefined) whole(1)(options.maxPayload, 'maxPayload');
@@ -173,26 +132,6 @@ function mergeGiven(options: ConnectionsOptions): ReadonlyMap<string, unknown> {
   return given;
 }
 
-function checkConnection(name: string, value: unknown, own: ReadonlySet<string>): Given & { driver: string } {
-  const at = `connections.${name}`;
-  record(value, at);
-  const options = value as Given;
-  required(options, 'driver', at, `Say which one: { driver: 'database' }.`);
-  text(options['driver'], `${at}.driver`);
-  const chosen = options['driver'] as string;
-  const rules = own.has(chosen) || !Object.hasOwn(RULES, chosen) ? undefined : RULES[chosen];
-  if (rules) {
-    checkOptions(options, rules, at);
-    const needed = NEEDED[chosen];
-    if (needed !== undefined) required(options, needed, at, `The ${chosen} driver needs it.`);
-  } else {
-    // A driver of somebody's own has options that only it knows.
-    const shared = Object.entries(options).filter(([key]) => Object.hasOwn(ANY_DRIVER, key));
-    checkOptions(Object.fromEntries(shared), ANY_DRIVER, at);
-  }
-  return options as Given & { driver: string };
-}
-
 function checkMembers(name: string, members: readonly string[], all: ReadonlyMap<string, { driver: string }>): void {
   for (const member of members) {
     known(member, all);
@@ -213,6 +152,7 @@ function known(name: string, all: ReadonlyMap<string, unknown>): void {
 function resolveOne(
   name: string,
   options: Given & { driver: string },
+  inProcess: boolean,
   tables: Record<string, unknown> = {},
 ): ResolvedConnection {
   const at = `connections.${name}`;
@@ -221,12 +161,14 @@ function resolveOne(
   return {
     name,
     driver: options.driver,
+    inProcess,
     options: { ...options, ...tables },
     queue: (options['queue'] as string | undefined) ?? 'default',
     leaseMs: lease === undefined ? 30_000 : durationMs(lease, `${at}.retryAfter`),
     ...(block !== undefined && { blockForMs: durationMs(block, `${at}.blockFor`) }),
     afterCommit: (options['afterCommit'] as boolean | undefined) ?? false,
     prefetch: (options['prefetch'] as number | undefined) ?? 0,
+    ...resolveOutbox(options['outbox']),
   };
 }
 
@@ -236,7 +178,11 @@ const BATCH_DRIVERS = ['database', 'redis', 'dynamodb', 'memory'];
 function failedStore(options: ConnectionsOptions, env: NodeJS.ProcessEnv, places: Places): ResolvedStore {
   if (options.failed !== undefined) {
     record(options.failed, 'failed');
-    checkOptions({ ...options.failed }, { driver, connection: text, table, path: text, limit: whole(1) }, 'failed');
+    checkOptions(
+      { ...options.failed },
+      { driver: text, connection: text, table, path: text, limit: whole(1) },
+      'failed',
+    );
     return store({ ...options.failed }, 'failed', 'failed.driver', FAILED_DRIVERS, places);
   }
   const fromEnv = env['QUEUE_FAILED_DRIVER']?.trim();
@@ -245,7 +191,7 @@ function failedStore(options: ConnectionsOptions, env: NodeJS.ProcessEnv, places
 
 function batchStore(options: object, places: Places): ResolvedStore {
   record(options, 'batching');
-  checkOptions({ ...options }, { driver, connection: text, table }, 'batching');
+  checkOptions({ ...options }, { driver: text, connection: text, table }, 'batching');
   return store({ ...options }, 'batching', 'batching.driver', BATCH_DRIVERS, places);
 }
 

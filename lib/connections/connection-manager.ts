@@ -10,6 +10,7 @@ import { asBackend } from './as-backend.js';
 import { UnknownConnectionError, type ResolvedConnections } from './connection-config.js';
 import { connectionsInUse, homeOf } from './connections-in-use.js';
 import type { EventHub } from './event-hub.js';
+import type { ResolvedOutbox } from './outbox-options.js';
 import { QueueConnection } from './queue-connection.js';
 import { QueueRoutes } from './queue-routes.js';
 import { StoreHomes, type StoreKind } from './store-homes.js';
@@ -40,6 +41,8 @@ export class ConnectionManager {
   readonly #connections = new Map<string, QueueConnection>();
   /** Backends of stores without a connection, by driver. */
   readonly #standalone = new Map<string, Promise<Backend>>();
+  /** The databases that keep outboxes: one for all connections that name the same. */
+  readonly #outboxes: (ResolvedOutbox & { readonly backend: Promise<Backend> })[] = [];
   readonly #homes: StoreHomes;
   readonly #made = new Map<string, Backend>();
   #closing: Promise<void> | undefined;
@@ -81,6 +84,11 @@ export class ConnectionManager {
   /** The connection that keeps failed jobs or batches; `undefined` where none does. */
   homeOf(kind: 'failed' | 'batching'): string | undefined {
     return homeOf(this.config, kind);
+  }
+
+  /** False where the failed driver is null: what is recorded there is gone. */
+  get keepsFailed(): boolean {
+    return this.config.failed.kind !== 'null';
   }
 
   /**
@@ -130,6 +138,24 @@ export class ConnectionManager {
     return connection === undefined ? this.#homes.store('locks') : this.#homes.of(connection, 'locks');
   }
 
+  /** As `locks`, with the backend that they are a part of. */
+  async lockHome(connection?: string): Promise<{ readonly store: LockStore; readonly backend: Backend }> {
+    const store = await this.locks(connection);
+    const backend = connection === undefined ? this.#homes.backend('locks')! : await this.get(connection).backend();
+    return { store, backend };
+  }
+
+  /** As `batches`, with the backend that they are a part of. */
+  async batchHome(): Promise<{ readonly store: BatchStore; readonly backend: Backend | undefined }> {
+    const store = await this.batches();
+    return { store, backend: this.#homes.backend('batches') };
+  }
+
+  /** Whether the write that settles a job of this connection counts it in its batch. False until both stores have been asked for. */
+  countsMembers(connection: string): boolean {
+    return this.sharesBackend('batches', connection) && this.#made.get(connection)?.atomic?.has('member') === true;
+  }
+
   /** @param connection takes that connection's own store instead of the module's */
   limits(connection?: string): Promise<RateLimiterStore> {
     return connection === undefined ? this.#homes.store('limits') : this.#homes.of(connection, 'limits');
@@ -162,6 +188,7 @@ export class ConnectionManager {
 
   async #close(): Promise<void> {
     const opened: [string, Promise<Backend>][] = [...this.#standalone];
+    for (const { table, backend } of this.#outboxes) opened.push([table, backend]);
     for (const [name, connection] of this.#connections) if (connection.used) opened.push([name, connection.backend()]);
     await Promise.all(
       opened.map(async ([name, making]) => {
@@ -191,7 +218,27 @@ export class ConnectionManager {
       this.#made.set(name, backend);
       return backend;
     };
-    return new QueueConnection(config, { open, hub, routes, clock, dispatchTimeoutMs, maxPayload });
+    const { outbox } = config;
+    const openOutbox = outbox && ((): Promise<Backend> => this.#outbox(name, outbox));
+    return new QueueConnection(config, {
+      open,
+      ...(openOutbox && { openOutbox }),
+      hub,
+      routes,
+      clock,
+      dispatchTimeoutMs,
+      maxPayload,
+    });
+  }
+
+  #outbox(connection: string, { dataSource, table }: ResolvedOutbox): Promise<Backend> {
+    const found = this.#outboxes.find((one) => one.dataSource === dataSource && one.table === table);
+    if (found) return found.backend;
+    const options = { driver: 'database', dataSource, table, outbox: true };
+    const made = { dataSource, table, backend: this.#make(`${connection} outbox`, 'database', options) };
+    this.#outboxes.push(made);
+    made.backend.catch(() => this.#outboxes.splice(this.#outboxes.indexOf(made), 1));
+    return made.backend;
   }
 
   async #make(name: string, driver: string, options: Readonly<Record<string, unknown>>): Promise<Backend> {

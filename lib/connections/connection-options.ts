@@ -4,7 +4,7 @@ import type { Duration } from '../support/duration.js';
 export type ConnectionOptions =
   | { driver: 'sync' | 'deferred'; afterCommit?: boolean }
   | { driver: 'null' }
-  | { driver: 'memory'; queue?: string; retryAfter?: Duration; afterCommit?: boolean }
+  | { driver: 'memory'; queue?: string; retryAfter?: Duration; afterCommit?: boolean; outbox?: OutboxOptions }
   | {
       driver: 'database';
       /** The Nest name of a TypeORM DataSource, a DataSource, or its options. Default: `QUEUE_DATABASE_URL`, else `./queue.sqlite`. */
@@ -36,8 +36,8 @@ export type ConnectionOptions =
       /** How long a worker waits for a job in one call. */
       blockFor?: Duration;
       afterCommit?: boolean;
-      /** Not available yet: anything but false is refused at boot. */
-      outbox?: boolean | { dataSource: string };
+      /** Jobs that wait for a commit are written to the database within the transaction, and sent on from there. Default false. */
+      outbox?: OutboxOptions;
       /**
        * Refuse a server that may throw jobs away (a `maxmemory-policy` other than noeviction), or does not say what its policy is, instead
        * of warning. Default false.
@@ -54,10 +54,33 @@ export type ConnectionOptions =
       endpoint?: string;
       credentials?: object;
       afterCommit?: boolean;
+      outbox?: OutboxOptions;
       overflow?: object;
     }
-  | { driver: 'beanstalkd'; host: string; port?: number; queue?: string; retryAfter?: Duration; afterCommit?: boolean }
+  | {
+      driver: 'beanstalkd';
+      host: string;
+      port?: number;
+      queue?: string;
+      retryAfter?: Duration;
+      afterCommit?: boolean;
+      outbox?: OutboxOptions;
+    }
   | { driver: 'failover'; connections: string[] };
+
+/**
+ * The outbox of a connection that is not the application's database. `true`: in the DataSource with the Nest name 'default'. What is
+ * dispatched with `afterCommit` in a transaction of that DataSource, or `within(manager)`, is committed with it, and any worker of the
+ * module sends it on.
+ */
+export type OutboxOptions =
+  | boolean
+  | {
+      /** The Nest name of a TypeORM DataSource, a DataSource, or its options. */
+      dataSource: string | object;
+      /** Default 'queue_outbox'. Applications that share a database and a connection's name give it names of their own. */
+      table?: string;
+    };
 
 /** Where failed jobs are kept. Default: env `QUEUE_FAILED_DRIVER`, else the default connection's own store. */
 export interface FailedOptions {

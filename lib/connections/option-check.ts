@@ -22,11 +22,6 @@ export const textOrRecord: OptionRule = (value, field) => {
     throw wrong(field, value, 'Give a name or an object.');
 };
 
-/** Known, and of no use yet: whoever asks for it must not think that it is there. */
-export const notYet: OptionRule = (value, field) => {
-  if (value !== false) throw new InvalidOptionError(`${field} is not available yet. Leave it out.`);
-};
-
 /** A name that goes into SQL: letters, digits, `_ $ -`, with a schema before a dot. */
 export const table: OptionRule = (value, field) => {
   if (typeof value !== 'string' || !/^[\p{L}_][\p{L}\p{N}_$-]{0,62}(\.[\p{L}_][\p{L}\p{N}_$-]{0,62})?$/u.test(value)) {

@@ -14,6 +14,8 @@ import { forwardQueues } from './forward-queues.js';
 import { inspectedJob, parsedBody, type InspectedJob, type InspectPage } from './inspected-job.js';
 import { joinOpen, type JoinableTransaction } from './join-open.js';
 import { whole, checkOptions } from './option-check.js';
+import { Outbox } from './outbox.js';
+import type { Outgoing } from './outgoing.js';
 import { assertQueueName } from './queue-name.js';
 import type { QueueRoutes } from './queue-routes.js';
 
@@ -28,17 +30,11 @@ export interface QueueSizes {
   readonly oldestPendingAt: Date | undefined;
 }
 
-/** A job on its way to the store, with what its events tell. */
-export interface Outgoing {
-  readonly job: object;
-  readonly entry: PushEntry;
-  readonly requestedQueue: string | null;
-  readonly delaySeconds: number | null;
-}
-
 /** What a connection needs from the manager that makes it. */
 export interface QueueConnectionServices {
   readonly open: () => Promise<Backend>;
+  /** Opens the database that keeps its outbox. */
+  readonly openOutbox?: () => Promise<Backend>;
   readonly hub: EventHub;
   readonly routes: QueueRoutes;
   readonly clock: Clock;
@@ -48,20 +44,24 @@ export interface QueueConnectionServices {
 
 type PushTarget = Pick<FittedDriver, 'push'>;
 
+const NO_WITHIN = 'For .within(manager) name a database connection, or give this one an outbox.';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const PAGE_RULES = { limit: whole(1), page: whole(1) };
 
 /** A named connection: a driver made whole, and observed. Opens nothing before its first verb. */
 export class QueueConnection {
   readonly name: string;
-  /** The driver's name. */
   readonly driver: string;
+  /** Its jobs run in the process that dispatches them; nothing is stored. */
+  readonly inProcess: boolean;
   /** The queue of jobs that name none. */
   readonly defaultQueue: string;
   readonly leaseMs: number;
   readonly blockForMs: number | undefined;
   readonly afterCommit: boolean;
   readonly prefetch: number;
+  /** Where jobs wait that were written in a transaction of the application, if it was given one. */
+  readonly outbox: Outbox | undefined;
   #backend: Promise<Backend> | undefined;
   #fitting: Promise<FittedDriver> | undefined;
   #driver: FittedDriver | undefined;
@@ -73,12 +73,16 @@ export class QueueConnection {
   ) {
     this.name = config.name;
     this.driver = config.driver;
+    this.inProcess = config.inProcess;
     this.defaultQueue = config.queue;
     this.leaseMs = config.leaseMs;
     this.blockForMs = config.blockForMs;
     this.afterCommit = config.afterCommit;
     this.prefetch = config.prefetch;
     this.#deadline = new DispatchDeadline(config.name, services.dispatchTimeoutMs, services.clock);
+    const { openOutbox: open, hub, clock } = services;
+    const refusal = (one: Outgoing): QueueError | undefined => this.refusal(one);
+    this.outbox = open && new Outbox(config.name, { open, hub, clock, deadline: this.#deadline, refusal });
   }
 
   /** The store behind it, made with the first call; one that could not be made is tried again with the next. */
@@ -143,8 +147,13 @@ export class QueueConnection {
    */
   async pushWithin(manager: unknown, outgoing: readonly Outgoing[]): Promise<readonly PushResult[]> {
     const driver = await this.#reachable();
-    if (!driver.transactions) throw new AbilityMissingError(this.driver, 'transactions');
+    if (!driver.transactions) throw new AbilityMissingError(this.driver, 'transactions', NO_WITHIN);
     return this.#observed(driver, driver.transactions.within(manager), outgoing);
+  }
+
+  /** What a dispatch asks of a store besides its push. @throws DispatchTimeoutError when that does not answer in time */
+  inTime<T>(work: Promise<T>): Promise<T> {
+    return this.#deadline.within(work);
   }
 
   /** Why a push of this would be refused, as far as that is known before the store is asked. */
@@ -264,11 +273,8 @@ export class QueueConnection {
         hub.emit(new JobQueueing(name, requestedQueue, job, entry.body, delaySeconds));
       }
     }
-    const results = await this.#send(
-      driver,
-      to,
-      outgoing.map((one) => one.entry),
-    );
+    const entries = outgoing.map((one) => one.entry);
+    const results = await this.#send(driver, to, entries);
     if (!driver.storeless && hub.heard(JobQueued)) {
       outgoing.forEach(({ job, entry, requestedQueue, delaySeconds }, index) => {
         if (results[index]!.stored)

@@ -5,10 +5,11 @@ export class AbilityMissingError extends QueueError {
   constructor(
     readonly driver: string,
     readonly ability: string,
+    advice = 'Name a connection whose store has one, such as database or memory.',
   ) {
     super(
       'ERR_QUEUE_ABILITY_MISSING',
-      `The ${driver} driver has no ${ability}: its store offers no way to do it. Name a connection whose store has one, such as database or memory.`,
+      `The ${driver} driver has no ${ability}: its store offers no way to do it. ${advice}`,
     );
   }
 }

@@ -48,8 +48,8 @@ export interface SchemaAbility {
   migration(part: SchemaPart): SchemaMigration;
 }
 
-/** Jobs with all that a queue needs, failed jobs, batches. */
-export type SchemaPart = 'jobs' | 'failed' | 'batches';
+/** Jobs with all that a queue needs, failed jobs, batches; the outbox of another connection. */
+export type SchemaPart = 'jobs' | 'failed' | 'batches' | 'outbox';
 
 export interface SchemaMigration {
   /** The table that the part is known by. */

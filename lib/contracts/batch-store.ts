@@ -11,6 +11,11 @@ export interface BatchStore {
   /** Newest first; `before` is the id that ends the page in front. */
   page(query: { readonly limit: number; readonly before?: string }): Promise<readonly BatchRecord[]>;
   /**
+   * Members and how each of them stands, in an order of the store's own. `after` is the `next` of the page in front; without a `next` it was
+   * the last one. What joins while pages are read may be passed over. `undefined` when there is no such batch.
+   */
+  members(id: string, query: { readonly limit: number; readonly after?: string }): Promise<MemberPage | undefined>;
+  /**
    * More members. Ids already there are not counted again. Refused (`finished`) once the batch has finished, unless `by` is a member that
    * has not been counted as ended yet; `undefined` when there is no such batch.
    */
@@ -26,7 +31,8 @@ export interface BatchStore {
   /** Sets `cancelledAt` once; later calls change nothing. `undefined` when there is no such batch. */
   cancel(id: string): Promise<BatchRecord | undefined>;
   delete(id: string): Promise<boolean>;
-  /** Removes batches by the one field given (epoch ms, exclusive), members with them; tells how many batches. Works in chunks. */
+  /** Removes batches by the one field given (epoch ms, exclusive), members with them; tells how many batches. Unfinished and cancelled ones
+   * go by when they were made. Works in chunks. */
   prune(
     before: { readonly finished: number } | { readonly unfinished: number } | { readonly cancelled: number },
   ): Promise<number>;
@@ -52,6 +58,21 @@ export interface MemberEnd {
   readonly outcome: MemberOutcome;
   /** Members that will not run now: what stands behind a broken chain step. They have ended, but stay pending. */
   readonly alsoEnded?: readonly string[];
+}
+
+/** `behind`: it stands behind a broken chain step, has ended, and stays pending. */
+export type MemberState = 'waiting' | MemberOutcome | 'behind';
+
+export interface MemberRecord {
+  readonly id: string;
+  readonly state: MemberState;
+  /** Epoch ms of its last end, where the store keeps it. */
+  readonly endedAt?: number;
+}
+
+export interface MemberPage {
+  readonly members: readonly MemberRecord[];
+  readonly next?: string;
 }
 
 export interface BatchRecord {

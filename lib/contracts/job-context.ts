@@ -1,5 +1,6 @@
 import type { Moment } from '../support/duration.js';
 import type { Batch } from './batch.js';
+import type { Dispatchable } from './dispatchable.js';
 
 /**
  * The running job as its handler, middleware and event listeners see it. Injected by `@Inject(JOB_REF)`, and `this.context` of a
@@ -28,6 +29,10 @@ export interface JobContext {
   fail(error?: Error | string): void;
   /** Done, whatever else happens. */
   delete(): void;
+  /** Puts jobs right behind this one, before what follows already. They count only if this attempt succeeds. */
+  prependToChain(jobs: readonly Dispatchable[]): void;
+  /** As `prependToChain`, at the end of the chain. */
+  appendToChain(jobs: readonly Dispatchable[]): void;
   batch(): Promise<Batch | null>;
 }
 

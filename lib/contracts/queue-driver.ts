@@ -25,9 +25,9 @@ export interface QueueDriver {
   readonly counting?: 'exact' | 'receives';
   /**
    * Keeps nothing: what is pushed runs in this process, or never. Such a push raises no queue events and may take as long as the job does,
-   * so no dispatch deadline applies.
+   * so no dispatch deadline applies. `'discards'`: it never runs.
    */
-  readonly storeless?: true;
+  readonly storeless?: true | 'discards';
   readonly exchange?: ExchangeAbility;
   readonly leases?: LeaseAbility;
   readonly clearing?: ClearAbility;
@@ -56,6 +56,8 @@ export interface PushEntry {
   readonly dueAt?: number;
   readonly group?: string;
   readonly dedupe?: string;
+  /** What the body stands for, where nothing could be written down: a function. Given only to drivers that run it in this process. */
+  readonly live?: object;
 }
 
 export type PushResult =
@@ -92,6 +94,8 @@ export interface ReservedJob {
   readonly leasedUntil: number;
   /** What the last release left for the next attempt. */
   readonly memo?: string;
+  /** From `PushEntry.live`, where nothing was stored. */
+  readonly live?: object;
 }
 
 export type Settlement =
@@ -199,4 +203,8 @@ export interface TransactAbility {
    * transaction is. Default: no.
    */
   joins?(manager: unknown): boolean;
+  /** Whether `within` takes this manager: it is one of the store's own database. */
+  covers?(manager: unknown): boolean;
+  /** What was pushed into these queues within a transaction has just been committed: whoever waits for jobs may be told. */
+  committed?(queues: ReadonlySet<string>): void;
 }

@@ -12,6 +12,45 @@ const text = (value: unknown): boolean => typeof value === 'string';
 const flag = (value: unknown): boolean => typeof value === 'boolean';
 const object = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+const optional = (value: unknown, fits: (value: unknown) => boolean): boolean => value === undefined || fits(value);
+
+/** Jobs inside a job. What else is in them is looked at when they are jobs of their own. */
+function nested(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => object(one) && nestable(one as Parsed));
+}
+
+function nestable({ v, uuid, name, displayName, target, catch: callbacks, chain: own, ...one }: Parsed): boolean {
+  if (v !== 1 || !uuid || ![uuid, name, displayName].every(text)) return false;
+  if (![one.unique, one.debounce].every((lock) => optional(lock, keyed))) return false;
+  return optional(target, isTarget) && optional(callbacks, nested) && optional(own, chain);
+}
+
+function keyed(value: unknown): boolean {
+  return object(value) && text((value as Parsed).key);
+}
+
+function isTarget(value: unknown): boolean {
+  if (!object(value)) return false;
+  const { connection, queue, delayMs, dueAt, retryForMs, priority } = value as Parsed;
+  return (
+    [connection, queue].every((one) => optional(one, text)) &&
+    [delayMs, dueAt, retryForMs].every((one) => optional(one, whole)) &&
+    optional(priority, Number.isSafeInteger)
+  );
+}
+
+function chain(value: unknown): boolean {
+  if (!object(value)) return false;
+  const { rest, catch: callbacks, connection, queue } = value as Parsed;
+  return nested(rest) && optional(callbacks, nested) && [connection, queue].every((one) => optional(one, text));
+}
+
+function batch(value: unknown): boolean {
+  if (!object(value)) return false;
+  const { hooks, connection, queue } = value as Parsed;
+  return optional(hooks, flag) && [connection, queue].every((one) => optional(one, text));
+}
+
 /** Every optional key and what it must be. Keys that are not listed are ignored and kept. */
 const OPTIONAL: readonly (readonly [keyof JobEnvelope, (value: unknown) => boolean, string])[] = [
   ['maxTries', whole, 'a number'],
@@ -24,13 +63,17 @@ const OPTIONAL: readonly (readonly [keyof JobEnvelope, (value: unknown) => boole
   ['encrypted', flag, 'true or false'],
   ['signature', text, 'text'],
   ['target', object, 'an object'],
-  ['chain', (value) => object(value) && Array.isArray((value as Parsed).rest), 'an object with a list'],
+  ['chain', chain, 'an object with lists of jobs'],
+  ['catch', nested, 'a list of jobs'],
+  ['cause', (value) => object(value) && text((value as Parsed).name) && text((value as Parsed).message), 'an error'],
   ['batchId', text, 'text'],
+  ['batch', batch, 'an object with names'],
+  ['callbackOf', text, 'text'],
   ['unique', (value) => object(value) && text((value as Parsed).key), 'an object with a key'],
   ['debounce', (value) => object(value) && text((value as Parsed).key), 'an object with a key'],
-  ['middleware', Array.isArray, 'a list'],
+  ['middleware', (value) => text(value) || Array.isArray(value), 'a list'],
   ['tags', (value) => Array.isArray(value) && value.every(text), 'a list of texts'],
-  ['context', object, 'an object'],
+  ['context', (value) => object(value) && Object.values(value as Parsed).every(text), 'an object of texts'],
   ['extra', object, 'an object'],
 ];
 

@@ -1,47 +1,68 @@
 import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { JobDefinition } from './job-definition.js';
 import { freezePolicies, POLICY_FIELDS, readPolicy } from './job-policies.js';
-import { InvalidOptionError } from '../support/queue-error.js';
+import { UNSEALED, type EnvelopeSeals } from './envelope-seals.js';
 import type { PayloadCodec } from './payload-codec.js';
+import { runPayloadHooks, type PayloadHook } from './payload-hooks.js';
+import { QueuedClosure } from './queued-closure.js';
+import type { ContextValues } from './request-context.js';
+import { fluentOptions } from './queueable.js';
+import { writeThrough } from './through.js';
 import { relationsDropped } from './without-relations.js';
 
-/** Adds to a payload what every job of a connection should carry. */
-export type PayloadHook = (connection: string, queue: string, payload: object) => object;
-
 /**
- * Writes a job down as it stands: its fields by the codec, its policies frozen.
+ * Writes a job down as it stands: its fields by the codec, its policies frozen. Encrypted where the job asks for it, signed where
+ * the module or `to.signed` does. Whoever adds to a signed envelope afterwards signs it anew: `seals.signed()`.
  *
  * @throws UnserializableError, InvalidOptionError; nothing has been stored then
  */
 export function writeEnvelope(
   job: object,
   definition: JobDefinition,
-  to: { readonly uuid: string; readonly now: number; readonly connection: string; readonly queue: string },
+  to: {
+    readonly uuid: string;
+    readonly now: number;
+    readonly connection: string;
+    readonly queue: string;
+    /** What it carries of the context it is dispatched from. */
+    readonly context?: ContextValues | undefined;
+    /** What it says of others of its kind, and of the batch that it belongs to. */
+    readonly marks?: Pick<JobEnvelope, 'unique' | 'debounce' | 'batchId' | 'batch' | 'callbackOf'> | undefined;
+    /** Signs it wherever there is a key. */
+    readonly signed?: boolean;
+    /** It is not stored: this process runs it. */
+    readonly inProcess?: boolean;
+  },
   codec: PayloadCodec,
   hooks: readonly PayloadHook[],
+  seals: EnvelopeSeals = UNSEALED,
 ): JobEnvelope {
-  refuseInTheClear(job, definition);
   const drops = (field: string): boolean => relationsDropped(definition.type, field);
+  // One that asks twice in different words travels encrypted: the decorator is not taken back by a field.
+  const encrypted = definition.encrypted === true || Boolean(readPolicy(job, 'shouldBeEncrypted'));
+  const data =
+    job instanceof QueuedClosure
+      ? job.written({ ...to, sources: seals.sources }, codec)
+      : codec.encode(fieldsOf(job, definition), definition.type.name, drops, encrypted);
+  const through = fluentOptions(job)?.through;
+  const middleware = through && writeThrough(through, definition.type.name, codec, encrypted);
+  const seal = (what: object, part?: 'middleware'): string =>
+    seals.seal(what, { uuid: to.uuid, name: definition.name, part }, definition.type.name);
   const envelope: JobEnvelope = {
     v: 1,
     uuid: to.uuid,
     name: definition.name,
     ...freezePolicies(job, definition, to.now),
     createdAt: to.now,
-    data: codec.encode(fieldsOf(job, definition), definition.type.name, drops),
+    ...(encrypted ? { encrypted, data: seal(data) } : { data }),
+    ...(middleware && { middleware: encrypted ? seal(middleware, 'middleware') : middleware }),
+    ...(to.context && { context: to.context }),
+    ...to.marks,
   };
-  if (hooks.length === 0) return envelope;
-  let extra: Record<string, unknown> = {};
-  for (const hook of hooks) extra = { ...extra, ...hook(to.connection, to.queue, { ...envelope, ...extra }) };
-  return Object.keys(extra).length > 0 ? { ...envelope, extra } : envelope;
-}
-
-/** A job that asks for encryption must not travel readable because this version has none. */
-function refuseInTheClear(job: object, definition: JobDefinition): void {
-  if (!definition.encrypted && !readPolicy(job, 'shouldBeEncrypted')) return;
-  throw new InvalidOptionError(
-    `${definition.type.name} asks to be encrypted, which this version cannot do yet; it was not sent in the clear. Take @Encrypted() off, or carry an id instead of the secret.`,
-  );
+  const signed = to.signed ?? definition.signed;
+  if (hooks.length === 0) return seals.signed(envelope, signed);
+  const extra = runPayloadHooks(hooks, envelope, to);
+  return seals.signed(extra ? { ...envelope, extra } : envelope, signed);
 }
 
 /** What travels: own fields that are neither policies nor injected. `undefined` ones need not: they read the same when absent. */

@@ -15,6 +15,8 @@ export interface JobDefinition extends Readonly<DeclaredPolicies> {
   readonly name: string;
   /** The method that runs. */
   readonly handler: string;
+  /** Signed wherever there is a key, and refused unsigned there. */
+  readonly signed?: boolean;
   /** Own fields of an instance that the container fills; they do not travel. */
   readonly injected: ReadonlySet<string>;
 }
@@ -46,13 +48,21 @@ export function definitionOf(type: Function): JobDefinition {
   return definition;
 }
 
+/**
+ * Makes a class of this package a job. The name it travels under begins with a sign that no name of an application may begin with, and a
+ * store that names it names one of these classes and nothing else.
+ */
+export function reserveJob(type: Function, policies: { readonly name: `@${string}` } & Partial<JobDefinition>): void {
+  definitions.set(type, { ...policies, type: type as Type, handler: 'handle', injected: new Set() });
+}
+
 /** The definition behind an instance. @throws NotAJobError for everything that is not an instance of a job class */
 export function definitionOfJob(job: unknown): JobDefinition {
   if (typeof job === 'function') {
     throw new NotAJobError(
       isJobClass(job)
         ? `dispatch() was given the class ${job.name}. Give it an instance: dispatch(new ${job.name}(…)).`
-        : 'dispatch() was given a function. Inline functions run by dispatchSync() and dispatchAfterResponse().',
+        : "The queue was given a function where it needs a job. Give functions to dispatch(), dispatchSync() and dispatchAfterResponse(); elsewhere write call(Service, 'method', …) or closure({ values }, …).",
     );
   }
   if (typeof job !== 'object' || job === null) {

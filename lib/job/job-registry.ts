@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { JobContext } from '../contracts/job-context.js';
+import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { JobMiddleware } from '../contracts/job-middleware.js';
 import { InvalidOptionError, QueueError } from '../support/queue-error.js';
 import type { JobDefinition } from './job-definition.js';
@@ -10,7 +11,13 @@ export class UnknownJobError extends QueueError {
     super('ERR_QUEUE_UNKNOWN_JOB', message);
   }
 
-  static of(name: string): UnknownJobError {
+  /** @param called the service's class and method that a call names */
+  static of(name: string, called?: { readonly service: string; readonly method: string }): UnknownJobError {
+    if (called) {
+      return new UnknownJobError(
+        `No provider of this process is a ${called.service} with a method ${called.method} marked @Callable(). Mark it, list the class in a module's providers, or work this queue where it is known.`,
+      );
+    }
     return new UnknownJobError(
       `No job class travels under the name "${name}" in this process. List the class in a module's providers, give it that name as an alias, or work this queue where it is known.`,
     );
@@ -34,6 +41,8 @@ export interface RegisteredJob {
   readonly definition: JobDefinition;
   /** Opens the scope of one attempt; at once where all dependencies are singletons, which are looked up only once. */
   open(context: JobContext): AttemptScope | Promise<AttemptScope>;
+  /** Whether this process has what the body names further. Absent where the job's name says it all. */
+  knows?(envelope: JobEnvelope): boolean;
 }
 
 /** The job classes of this process by the names they travel under. A Map: a name from a store never reaches a property look-up. */

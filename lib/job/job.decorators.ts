@@ -66,6 +66,13 @@ export function Job(
         throw new InvalidOptionError(`${at}: ${key} is ${describe(value)}. Give a name that is not empty.`);
       }
     }
+    for (const name of [options.name, ...(options.aliases ?? [])]) {
+      if (typeof name === 'string' && name.startsWith('@')) {
+        throw new InvalidOptionError(
+          `${at}: the name ${describe(name)} begins with @, as only names of this package do. Give another one.`,
+        );
+      }
+    }
     for (const alias of options.aliases ?? []) {
       if (typeof alias !== 'string' || alias === '')
         throw new InvalidOptionError(`${at}: one of aliases is ${describe(alias)}. Give names that are not empty.`);
@@ -116,24 +123,30 @@ export function FailOnTimeout(): ClassDecorator {
   return policy(() => ({ failOnTimeout: true }));
 }
 
-/** At most one of its kind in the queue, from dispatch to its end. Its kind is the class and `uniqueId()`. Not acted on by this version yet; the boot says so. */
+/**
+ * At most one of its kind, from dispatch to whatever end: done, failed, removed. Its kind is the class and `uniqueId` (a method or field
+ * that gives a text or number; without it the whole class). A dispatch that finds one gives `null`. Batches and `dispatchSync` do not look.
+ */
 export function Unique(): ClassDecorator {
   return policy(() => ({ unique: { until: 'end' } }));
 }
 
-/** As `@Unique()`, at most so long; 0 is as long as the job lives. Not acted on by this version yet; the boot says so. */
+/** As `@Unique()`, at most so long; 0 is as long as the job lives. A method or field `uniqueFor` says it for one job. */
 export function UniqueFor(ttl: Duration): ClassDecorator {
   return policy(() => ({ unique: { until: 'end', ttlMs: durationMs(ttl, '@UniqueFor') } }));
 }
 
-/** As `@Unique()`, until its handler starts. Not acted on by this version yet; the boot says so. */
+/** As `@Unique()`, until its handler starts: what is dispatched while it runs waits behind it. */
 export function UniqueUntilProcessing(ttl?: Duration): ClassDecorator {
   return policy(() => ({
     unique: { until: 'start', ...(ttl === undefined ? {} : { ttlMs: durationMs(ttl, '@UniqueUntilProcessing') }) },
   }));
 }
 
-/** Runs once, `delay` after the last of a burst of dispatches; at the latest `maxWait` after the first. Not acted on by this version yet; the boot says so. */
+/**
+ * Runs once, `delay` after the last of a burst of dispatches; at the latest `maxWait` after the first. Each dispatch is queued and gives
+ * its receipt, and only the last one's handler runs. A burst is the class's and `debounceId`'s, as with `@Unique()`.
+ */
 export function DebounceFor(delay: Duration, options: { maxWait?: Duration } = {}): ClassDecorator {
   return policy(() => ({
     debounce: {
@@ -143,7 +156,9 @@ export function DebounceFor(delay: Duration, options: { maxWait?: Duration } = {
   }));
 }
 
-/** The job's fields travel encrypted. This version cannot encrypt yet: a registered job that asks for it stops the boot. */
+/**
+ * The job's fields travel encrypted, under the module's `key`; without one the boot stops. Names, queue, tags and policies stay readable.
+ */
 export function Encrypted(): ClassDecorator {
   return policy(() => ({ encrypted: true }));
 }
@@ -174,14 +189,48 @@ export function Middleware(...middleware: (JobMiddleware | Type<JobMiddleware>)[
   };
 }
 
-/** Dispatches the job by a cron expression. Not acted on by this version yet; the boot says so. */
+/**
+ * Dispatches a job of this class at the moments of a cron expression (five fields, or six with seconds in front): one at each, however many
+ * processes keep the schedule. Needs the package `@nestjs/schedule`. A subclass does not inherit it.
+ *
+ * @param options `timeZone` is an IANA name, default the machine's; `arguments` gives the constructor's arguments at each moment;
+ * `withoutOverlapping` leaves a moment out while the job of an earlier one still waits or runs
+ * @throws InvalidOptionError for options that cannot be; the boot checks the expression and the time zone
+ */
 export function ScheduledJob(cron: string, options: ScheduleOptions = {}): ClassDecorator {
-  return policy(() => ({ schedule: { cron, options } }));
+  return policy(() => {
+    const { timeZone, arguments: args, withoutOverlapping } = options;
+    if (typeof cron !== 'string' || cron.trim() === '')
+      throw new InvalidOptionError(
+        `@ScheduledJob was given ${describe(cron)}. Give a cron expression such as '*/5 * * * *'.`,
+      );
+    if (timeZone !== undefined && (typeof timeZone !== 'string' || timeZone === ''))
+      throw new InvalidOptionError(
+        `@ScheduledJob timeZone is ${describe(timeZone)}. Give a name such as 'Europe/Berlin'.`,
+      );
+    if (args !== undefined && typeof args !== 'function')
+      throw new InvalidOptionError(`@ScheduledJob arguments is ${describe(args)}. Give a function that returns them.`);
+    if (withoutOverlapping !== undefined && typeof withoutOverlapping !== 'boolean')
+      throw new InvalidOptionError(
+        `@ScheduledJob withoutOverlapping is ${describe(withoutOverlapping)}. Give true or false.`,
+      );
+    return { schedule: { cron, options } };
+  });
 }
 
-/** Lets `call(Service, 'method', …)` reach this method from a queue. */
+/**
+ * Lets `call(Service, 'method', …)` reach this method from a queue. The method is called with whatever arguments the job holds: where
+ * there is no key, by anyone who can write to the store.
+ *
+ * @throws InvalidOptionError on a static method, and on one whose name is a symbol
+ */
 export function Callable(): MethodDecorator {
   return (target, key) => {
+    if (typeof target === 'function' || typeof key === 'symbol') {
+      throw new InvalidOptionError(
+        `@Callable() on ${String(key)}: a call reaches methods of an instance, by a name that is text. Put it on such a method.`,
+      );
+    }
     Reflect.defineMetadata(CALLABLE, true, target, key);
   };
 }
@@ -198,10 +247,11 @@ export function isJobClass(type: unknown): type is Type {
 /** What the class and its parents declare; nearer ones win, middleware adds up from the parent down. */
 export function declaredPolicies(type: Function): DeclaredPolicies {
   const parent = Object.getPrototypeOf(type) as Function | null;
-  // Names are a class's own: two classes cannot travel under the same one.
+  // Names are a class's own: two classes cannot travel under the same one. So is a schedule: else both would be dispatched.
   const {
     name: _name,
     aliases: _aliases,
+    schedule: _schedule,
     ...inherited
   }: DeclaredPolicies = parent && parent !== Function.prototype ? declaredPolicies(parent) : {};
   const own = ownPolicies(type);

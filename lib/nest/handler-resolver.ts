@@ -136,7 +136,8 @@ function openScope(plan: Plan, context: JobContext): AttemptScope | Promise<Atte
     .then((values) => new Attempt(plan, context, values));
 }
 
-function contextIdOf(ref: ModuleRef, context: JobContext): ContextId {
+/** The container's context of an attempt: one for everything in it, whatever module makes it. */
+export function contextIdOf(ref: ModuleRef, context: JobContext): ContextId {
   let contextId = contextIds.get(context);
   if (!contextId) {
     contextId = ContextIdFactory.create();

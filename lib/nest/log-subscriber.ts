@@ -136,9 +136,9 @@ function tries(job: JobContext): string {
   return job.attempts === 1 ? 'at its first attempt' : `after ${job.attempts} attempts`;
 }
 
-// C0 and C1 controls, and the separators that some viewers break lines at.
+// C0 and C1 controls, the separators that some viewers break lines at, and what turns the direction of writing around.
 // oxlint-disable-next-line no-control-regex
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const WRITTEN: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** Names and messages come from outside: a line break in one must not look like a line of its own, nor an escape code reach a terminal. */

@@ -10,20 +10,33 @@ import {
 } from '@nestjs/common';
 import { DiscoveryService, ModulesContainer } from '@nestjs/core';
 import type { StopReason, WorkerOptions } from '../contracts/worker-options.js';
+import { refuseBothPolicies } from '../job/lock-policies.js';
+import { releasedWithFewTries } from '../middleware/few-tries.js';
 import { errorLine } from '../support/error-text.js';
 import { InvalidOptionError } from '../support/queue-error.js';
 import { EventEmitterSubscriber } from './event-emitter-subscriber.js';
 import { JobExplorer } from './job-explorer.js';
 import { LogSubscriber } from './log-subscriber.js';
+import { registerClosures } from './closure-explorer.js';
 import { ResponseContext } from './response-context.js';
 import { QUEUE_RUNTIME } from './tokens.js';
 import type { QueueRuntime } from './wiring.js';
 
-const command = new AsyncLocalStorage<true>();
+const command = new AsyncLocalStorage<{ readonly runsJobs: boolean }>();
 
-/** Boots an application without its in-app worker: a command never starts consuming jobs by itself. */
-export function bootForCommand<T>(boot: () => Promise<T>): Promise<T> {
-  return command.run(true, boot);
+/**
+ * Boots an application without its in-app worker: a command never starts consuming jobs by itself. Schedules are kept by a command that
+ * stays, which is one that runs jobs.
+ */
+export function bootForCommand<T>(
+  boot: () => Promise<T>,
+  { runsJobs = false }: { runsJobs?: boolean } = {},
+): Promise<T> {
+  return command.run({ runsJobs }, boot);
+}
+
+function keepsSchedules(): boolean {
+  return command.getStore()?.runsJobs !== false;
 }
 
 /** What is on its way to a store or still runs after a response may hold up the end of the application so long. */
@@ -49,14 +62,17 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
   ) {}
 
   async onModuleInit(): Promise<void> {
-    const { hub, registry, options } = this.runtime;
+    const { hub, registry, seals, options } = this.runtime;
     this.#unwatch = this.runtime.watchTransactions();
     this.log.subscribe(hub);
     new EventEmitterSubscriber(this.discovery).subscribe(hub);
     await new JobExplorer(this.discovery, this.modules, registry, options.handlers ?? []).explore();
+    await registerClosures(this.discovery, registry, seals);
     registry.explored = true;
-    this.#refuseEncrypted();
+    this.#requireKey();
     this.#pointOutPolicies();
+    this.#pointOutFewTries();
+    if (keepsSchedules()) await this.runtime.schedules.prepare();
   }
 
   onApplicationBootstrap(): void {
@@ -64,6 +80,7 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
     // By now every module has had its turn to extend(), and to initialize a DataSource of its own.
     connections.verifyDrivers();
     this.#unwatch = this.runtime.watchTransactions();
+    if (keepsSchedules()) this.runtime.schedules.start();
     if (options.worker && !command.getStore()) void this.#workInside(options.worker);
   }
 
@@ -86,7 +103,7 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.runtime.workers.stop();
+    await Promise.all([this.runtime.schedules.stop(), this.runtime.workers.stop()]);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -103,30 +120,37 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
     await this.runtime.connections.close();
   }
 
-  /** A job whose author counts on encryption must not travel in clear. @throws InvalidOptionError */
-  #refuseEncrypted(): void {
-    for (const { definition } of this.runtime.registry.all()) {
-      if (!definition.encrypted) continue;
-      throw new InvalidOptionError(
-        `${definition.type.name} is @Encrypted(), and this version cannot encrypt yet. Take the decorator off, or wait for a version whose changelog names it.`,
+  /** A job whose author counts on encryption must not be found out to have none when it is sent. @throws InvalidOptionError */
+  #requireKey(): void {
+    const { registry, seals } = this.runtime;
+    for (const id of seals.weakKeys) {
+      this.logger.warn(
+        `QueueModule's key ${id} consists of a few characters only: it protects nothing. queue:key prints a fresh one.`,
       );
     }
+    const encrypted = seals.hasKey ? undefined : registry.all().find(({ definition }) => definition.encrypted);
+    if (!encrypted) return;
+    throw new InvalidOptionError(
+      `${encrypted.definition.type.name} is @Encrypted(), and QueueModule has no key. Set the option key (QUEUE_KEY); queue:key prints a fresh one.`,
+    );
+  }
+
+  /** Found out in production otherwise: a release by middleware counts as an attempt. */
+  #pointOutFewTries(): void {
+    const few = [...this.runtime.registry.all()].filter(({ definition }) => releasedWithFewTries(definition));
+    if (few.length === 0) return;
+    this.logger.warn(
+      `${few.map(({ definition }) => definition.type.name).join(', ')}: RateLimited and WithoutOverlapping release jobs, and each release counts as an attempt. With fewer than 3 tries such a job fails soon: give it more @Tries(), a retryUntil(), or dontRelease().`,
+    );
   }
 
   /** A policy that is declared but not kept would be found out in production. */
   #pointOutPolicies(): void {
     for (const { definition } of this.runtime.registry.all()) {
-      const idle = (
-        [
-          ['unique', '@Unique'],
-          ['debounce', '@DebounceFor'],
-          ['schedule', '@ScheduledJob'],
-        ] as const
-      ).filter(([key]) => definition[key] !== undefined);
-      if (idle.length > 0) {
-        this.logger.warn(
-          `${definition.type.name} has ${idle.map(([, name]) => name).join(' and ')}, which this version does not act on yet.`,
-        );
+      refuseBothPolicies(definition);
+      const { type, unique } = definition;
+      if (!unique && 'uniqueId' in (type.prototype as object)) {
+        this.logger.warn(`${type.name} has a uniqueId(), but no @Unique() or @UniqueFor(): it is not unique.`);
       }
     }
   }

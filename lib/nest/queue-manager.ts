@@ -12,12 +12,13 @@ import {
   WorkerStopping,
   type QueueEventType,
 } from '../contracts/queue-events.js';
-import type { PayloadHook } from '../job/envelope-writer.js';
+import type { PayloadHook } from '../job/payload-hooks.js';
 import { monitorQueues, type MonitoredQueue } from '../operations/monitor-queues.js';
 import { isQueuePaused, pauseAllQueues, pauseQueue, type ControlServices } from '../operations/pause-queue.js';
 import { restartWorkers } from '../operations/restart-workers.js';
 import { resumeAllQueues, resumeQueue } from '../operations/resume-queue.js';
 import type { Duration } from '../support/duration.js';
+import { describe, InvalidOptionError } from '../support/queue-error.js';
 
 /** Takes a listener off again. */
 type Off = () => void;
@@ -85,13 +86,24 @@ export class QueueManager {
     return this.on(WorkerStopping, listener);
   }
 
-  /** Where the jobs of a class, and of its subclasses, go that do not say so themselves. */
+  /**
+   * Where the jobs of a class, and of its subclasses, go that do not say so themselves.
+   *
+   * @throws InvalidOptionError, InvalidQueueNameError, UnknownConnectionError
+   */
   route(job: Type, to: { connection?: string; queue?: string }): void {
+    if (to.connection !== undefined) this.connections.get(to.connection);
     this.connections.routes.route(job, to);
   }
 
-  /** Gives a queue another name wherever one is looked up, on all connections or on one. */
+  /**
+   * Gives a queue another name wherever one is looked up: dispatch, worker, size, clear, inspection, pause. On all connections, or on
+   * one, to which jobs then go that name the queue and no connection.
+   *
+   * @throws InvalidOptionError where forwards would lead back to their start; InvalidQueueNameError, UnknownConnectionError
+   */
   forward(queue: string, to: string, connection?: string): void {
+    if (connection !== undefined) this.connections.get(connection);
     this.connections.routes.forward(queue, to, connection);
   }
 
@@ -134,11 +146,20 @@ export class QueueManager {
   }
 
   /**
-   * Adds to every payload that is written from now on what `hook` returns; hooks see what earlier ones added, under `extra` on the
-   * wire. `null` takes all of them off.
+   * Adds to every payload that is written from now on what `hook` returns: an object of JSON values, under `extra` in
+   * `context.payload`. Hooks see what earlier ones added. `null` takes all of them off. A hook that throws, or returns something
+   * else, keeps the job from being sent (PayloadHookError).
    */
   createPayloadUsing(hook: PayloadHook | null): void {
-    if (hook === null) this.payloadHooks.length = 0;
-    else this.payloadHooks.push(hook);
+    if (hook === null) {
+      this.payloadHooks.length = 0;
+      return;
+    }
+    if (typeof hook !== 'function') {
+      throw new InvalidOptionError(
+        `createPayloadUsing() was given ${describe(hook)}. Give a function, or null to take all of them off.`,
+      );
+    }
+    this.payloadHooks.push(hook);
   }
 }

@@ -1,28 +1,34 @@
 import type { InjectionToken, ModuleMetadata, Type } from '@nestjs/common';
 import type { ConnectionsOptions } from '../connections/connection-options.js';
 import type { WorkerOptions } from '../contracts/worker-options.js';
+import type { KeyOption } from '../job/key-ring.js';
+import { checkContextOption, type RequestContextOption } from '../job/request-context.js';
 import { InvalidOptionError } from '../support/queue-error.js';
 import type { HandlerOverride } from './handler-resolver.js';
+import type { ScheduleOption } from './schedule-wiring.js';
 
 /** What `QueueModule.forRoot()` takes. Everything has a default: without options jobs go to `./queue.sqlite`. */
 export interface QueueModuleOptions extends ConnectionsOptions {
-  /** For encryption and signatures: 32 bytes in base64, or any string of 32 characters or more; or several by id. */
-  key?: string | { current: string; keys: Record<string, string> };
+  /**
+   * For encryption and signatures: 32 bytes in base64, or any string of 32 characters or more; or several by id, of which the current one
+   * writes and all of them read. `queue:key` prints a fresh one.
+   */
+  key?: KeyOption | undefined;
+  /** 'require' signs every job, and a worker refuses those that are not signed: they are recorded as failed. Needs a key. Default 'off'. */
   signing?: 'off' | 'require';
+  /** 'signed' lets the source of a `closure()` travel, signed: whoever has the key can then run code in the workers. Default 'refuse'. */
   closures?: { source: 'refuse' | 'signed' };
   /** Where the jobs of a class go that do not say so themselves. */
   routes?: readonly (readonly [Type, { connection?: string; queue?: string }])[];
   /** Takes over how one job's `handle` is called. */
   handlers?: readonly (readonly [Type, HandlerOverride])[];
-  context?: {
-    carry: () => Record<string, string>;
-    restore: (values: Record<string, string>, run: () => Promise<void>) => Promise<void>;
-  };
-  schedule?: {
-    pruneBatches?: string;
-    pruneFailed?: string;
-    monitor?: { cron: string; queues: string[]; max?: number };
-  };
+  /** Carries what the application knows at a dispatch (a tenant, a trace) to where the job runs. */
+  context?: RequestContextOption;
+  /**
+   * What is done by the clock, beside jobs with `@ScheduledJob`: once a tick, however many processes have it. Needs the package
+   * `@nestjs/schedule`. `false`: this process does nothing by the clock, its jobs' schedules neither.
+   */
+  schedule?: false | ScheduleOption;
   /** Options of a worker inside this application. Default false: none. */
   worker?: false | WorkerOptions;
   /** Default true: one registration serves every module. */
@@ -55,46 +61,17 @@ const OF_CONNECTIONS = [
 ] as const;
 const KNOWN: ReadonlySet<string> = new Set([...OWN, ...OF_CONNECTIONS]);
 
-/** A key that is too short would look like protection. @throws InvalidOptionError */
-function checkKey(key: QueueModuleOptions['key']): void {
-  if (key === undefined) return;
-  const ring = typeof key === 'string' ? { current: 'key', keys: { key } } : key;
-  if (!Object.hasOwn(ring.keys, ring.current)) {
-    throw new InvalidOptionError(`QueueModule: key.current is "${ring.current}", which key.keys does not have.`);
-  }
-  for (const [id, one] of Object.entries(ring.keys)) {
-    if (typeof one === 'string' && one.length >= 32) continue;
-    throw new InvalidOptionError(
-      `QueueModule: the key${typeof key === 'string' ? '' : ` "${id}"`} is too short. Give 32 bytes in base64, or any string of 32 characters or more.`,
-    );
-  }
-}
-
-/** What would be promised by an option and cannot be kept by this version. */
-const NOT_YET: readonly (readonly [name: string, given: (options: QueueModuleOptions) => boolean])[] = [
-  ["signing: 'require'", ({ signing }) => signing === 'require'],
-  ["closures: { source: 'signed' }", ({ closures }) => closures?.source === 'signed'],
-  ['context', ({ context }) => context !== undefined],
-  ['schedule', ({ schedule }) => schedule !== undefined],
-];
-
 /**
  * Those of the options that the connections read, where they are checked one by one.
  *
- * @throws InvalidOptionError for an option that nobody knows, or whose promise this version cannot keep
+ * @throws InvalidOptionError for an option that nobody knows
  */
 export function connectionsOptions(options: QueueModuleOptions): ConnectionsOptions {
   for (const key of Object.keys(options)) {
     if (KNOWN.has(key)) continue;
     throw new InvalidOptionError(`QueueModule has no option "${key}". There are: ${[...KNOWN].join(', ')}.`);
   }
-  checkKey(options.key);
-  for (const [name, given] of NOT_YET) {
-    if (!given(options)) continue;
-    throw new InvalidOptionError(
-      `QueueModule: ${name} is not in this version yet. Leave it out, or wait for a version whose changelog names it.`,
-    );
-  }
+  checkContextOption(options.context);
   return Object.fromEntries(
     OF_CONNECTIONS.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
   ) as ConnectionsOptions;

@@ -12,6 +12,7 @@ import { ALWAYS_THERE } from '../connections/connection-config.js';
 import { QueueBus } from '../bus/queue-bus.js';
 import { definitionOf } from '../job/job-definition.js';
 import type { DataSourceLike } from '../job/typeorm-shapes.js';
+import { RateLimiter } from '../middleware/rate-limiter.js';
 import { FailedJobs } from '../operations/failed-jobs.js';
 import { InvalidOptionError } from '../support/queue-error.js';
 import { jobRefProvider } from './handler-resolver.js';
@@ -27,7 +28,7 @@ import { WorkerService } from './worker.service.js';
 /**
  * Jobs for an application: `imports: [QueueModule.forRoot()]` needs no service, jobs are kept in `./queue.sqlite`.
  *
- * It provides `QueueBus`, `QueueManager`, `WorkerService`, `FailedJobs` and a provider for each connection
+ * It provides `QueueBus`, `QueueManager`, `WorkerService`, `FailedJobs`, `RateLimiter` and a provider for each connection
  * (`@InjectQueueConnection('name')`). Nothing is opened before the first dispatch or worker.
  */
 @Module({})
@@ -79,6 +80,7 @@ function compose(
     fromRuntime(QueueManager, ({ manager }) => manager),
     fromRuntime(WorkerService, ({ workers }) => workers),
     fromRuntime(FailedJobs, ({ failedJobs }) => failedJobs),
+    fromRuntime(RateLimiter, ({ rateLimiter }) => rateLimiter),
     fromRuntime(getQueueConnectionToken(), ({ connections: all }) => all.get()),
     ...connections.map((name) => fromRuntime(getQueueConnectionToken(name), ({ connections: all }) => all.get(name))),
     jobRefProvider,

@@ -1,43 +1,53 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomUUID } from 'node:crypto';
+import type { Batches } from '../bus/batches.js';
 import { QueueBus } from '../bus/queue-bus.js';
 import { Dispatcher } from '../bus/dispatcher.js';
 import { prepareInProcess, type PreparationServices } from '../bus/prepare-dispatch.js';
 import type { TransactionalDataSource } from '../bus/open-transactions.js';
-import { afterAttempt } from '../completion/after-attempt.js';
-import { recordFailure } from '../completion/record-failure.js';
+import type { BatchSweep } from '../completion/batch-sweep.js';
 import { runFailedHook } from '../completion/run-failed-hook.js';
 import { resolveConnections } from '../connections/connection-config.js';
 import { ConnectionManager, type DriverLoader } from '../connections/connection-manager.js';
 import { EventHub } from '../connections/event-hub.js';
+import { JobLocks } from '../connections/job-locks.js';
 import type { JobContext } from '../contracts/job-context.js';
 import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
 import { FailedHookErrored } from '../contracts/queue-events.js';
 import { EntityReferences } from '../job/entity-reference.js';
 import { readEnvelope } from '../job/envelope-reader.js';
-import type { PayloadHook } from '../job/envelope-writer.js';
-import { AttemptContext, type AttemptServices } from '../job/job-context.js';
-import type { JobDefinition } from '../job/job-definition.js';
-import { freezePolicies } from '../job/job-policies.js';
+import { EnvelopeSeals } from '../job/envelope-seals.js';
+import type { PayloadHook } from '../job/payload-hooks.js';
+import type { AttemptServices } from '../job/job-context.js';
 import { JobRegistry, type RegisteredJob } from '../job/job-registry.js';
-import { reviveJob, verdictOnRevival } from '../job/job-reviver.js';
+import { carrying } from '../job/request-context.js';
+import { reviveJob, reviveThrough, verdictOnRevival } from '../job/job-reviver.js';
 import { PayloadCodec } from '../job/payload-codec.js';
 import type { DataSourceLike } from '../job/typeorm-shapes.js';
 import { registeredValues } from '../job/value.decorator.js';
+import type { RateLimiter } from '../middleware/rate-limiter.js';
 import { FailedJobs } from '../operations/failed-jobs.js';
 import type { Clock } from '../support/clock.js';
 import { systemClock } from '../support/clock.js';
 import { errorLine } from '../support/error-text.js';
-import type { CompletionSteps } from '../worker/attempt-finisher.js';
 import { runInProcess } from '../worker/in-process-run.js';
 import { JobRunner } from '../worker/job-runner.js';
+import { OutboxRelays } from '../worker/outbox-relays.js';
 import { resolveWorkerOptions } from '../worker/resolved-options.js';
 import type { AttemptEnd, RunningAttempt } from '../worker/running-attempt.js';
 import { StrayErrors } from '../worker/stray-errors.js';
 import type { WorkerServices } from '../worker/worker-parts.js';
+import { wireBatches, type WiredBatches } from './batch-wiring.js';
+import { stepWriter, wireChains, type WiredChains } from './chain-wiring.js';
+import { wireCompletion } from './completion-wiring.js';
+import { wirePolicies } from './policy-wiring.js';
+import { otherJobs } from './other-jobs.js';
+import { pointOutUnlisted } from './point-out-unlisted.js';
 import { QueueManager } from './queue-manager.js';
 import { connectionsOptions, type QueueModuleOptions } from './queue-module-options.js';
+import { relayServices } from './relay-services.js';
+import { retryUntilNow } from './retry-until-now.js';
+import { wireSchedules, type WiredSchedules } from './schedule-wiring.js';
 import { WorkerService } from './worker.service.js';
 
 /** What the composition takes from the application around it. */
@@ -56,12 +66,17 @@ export interface QueueRuntime {
   readonly hub: EventHub;
   readonly connections: ConnectionManager;
   readonly registry: JobRegistry;
+  readonly seals: EnvelopeSeals;
   readonly bus: QueueBus;
+  readonly batches: Batches;
+  readonly sweep: BatchSweep;
   /** Listens to these DataSources, and those that connections were given, until the function that it returns is called. */
   readonly watchTransactions: () => () => void;
   readonly manager: QueueManager;
   readonly failedJobs: FailedJobs;
+  readonly rateLimiter: RateLimiter;
   readonly workers: WorkerService;
+  readonly schedules: WiredSchedules;
 }
 
 /** The drivers of this package. Loaded when a connection first uses them, so that their packages are needed only then. */
@@ -78,17 +93,21 @@ const DRIVERS: ReadonlyMap<string, DriverLoader> = new Map<string, DriverLoader>
 export function wire(options: QueueModuleOptions, around: Surroundings): QueueRuntime {
   const clock: Clock = systemClock;
   const config = resolveConnections(connectionsOptions(options));
+  const seals = EnvelopeSeals.of(options);
   const hub = new EventHub(around.report);
   const registry = new JobRegistry();
   const codec = new PayloadCodec(registeredValues(), new EntityReferences(around.dataSources));
   const storage = new AsyncLocalStorage<RunningAttempt>();
+  const { rateLimiter, policies } = wirePolicies(() => connections, clock, around);
   const attempts: AttemptServices = {
     now: () => clock.now(),
     warn: around.warn,
-    findBatch: () => Promise.resolve(null),
+    findBatch: (id) => batched.batches.find(id),
+    writeSteps: stepWriter(() => preparation),
+    policies,
   };
   const revive = (registered: RegisteredJob, envelope: JobEnvelope, context: JobContext) =>
-    reviveJob(registered.definition, envelope, context, codec);
+    reviveJob(registered.definition, envelope, context, codec, seals);
   const runner = new JobRunner({
     clock,
     hub,
@@ -96,7 +115,11 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     context: attempts,
     storage,
     read: (body) => readEnvelope(body, config.maxPayload),
+    refusal: (envelope, id, definition) => seals.refusal(envelope, id, definition),
     revive,
+    through: (envelope, id) => reviveThrough(envelope, id, codec, seals),
+    restore: options.context?.restore,
+    others: otherJobs(() => jobLocks, hub, around.report),
     verdictOnOpening: verdictOnRevival,
   });
 
@@ -104,11 +127,20 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     const { context, failedHook: hook } = end;
     if (!hook) return;
     await runFailedHook(hook, context.displayName, clock, (error) => {
-      hub.emit(new FailedHookErrored(context.connection, context, error));
+      context.inside(() => hub.emit(new FailedHookErrored(context.connection, context, error)));
     });
   };
   const runHere = (job: ReservedJob, connection: string): Promise<unknown> =>
-    runInProcess(job, connection, { runner, hub, failed: failedHook });
+    runInProcess(job, connection, {
+      runner,
+      hub,
+      failed: failedHook,
+      follow: async (end) => {
+        await batched.inProcess(end);
+        await chains.inProcess(end);
+      },
+      ended: (id) => jobLocks.ran(id),
+    });
   const afterResponse = (fn: () => Promise<void>): void => {
     if (!around.afterResponse(fn)) void fn();
   };
@@ -127,6 +159,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     }),
     hub,
   );
+  const jobLocks = new JobLocks(connections, around.report);
   for (const [type, to] of options.routes ?? []) {
     if (to.connection !== undefined) connections.get(to.connection);
     connections.routes.route(type, to);
@@ -138,11 +171,13 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
   const preparation: PreparationServices = {
     connections,
     codec,
+    seals,
+    carried: carrying(options.context),
     hooks: () => hooks,
     clock,
     dispatching: pointOutUnlisted(registry, around.warn),
   };
-  const dispatcher = new Dispatcher({ ...preparation, hub, report: around.report });
+  const dispatcher = new Dispatcher({ ...preparation, hub, locks: jobLocks, report: around.report });
   const bus = new QueueBus({
     dispatcher,
     inProcess: (job, connection) => {
@@ -151,29 +186,43 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     },
     afterResponse,
     report: around.report,
+    batches: () => batched.batches,
   });
 
-  const completion = (connection: string): CompletionSteps => ({
-    effects: afterAttempt([]),
-    recordFailure: async (end, reserved) => {
-      const store = await connections.failed();
-      const own = connections.get(connection);
-      const backend = await own.backend();
-      const withAck = connections.sharesBackend('failed', connection) && backend.atomic?.has('failure') === true;
-      const error = end.outcome.kind === 'failed' ? end.outcome.error : new Error('The job failed.');
-      return recordFailure(
-        { context: end.context, reserved, error, failedAt: new Date(clock.now()) },
-        { store, withAck, leases: own.ready()?.leases, leaseMs: own.leaseMs },
-      );
-    },
-    failedHook,
+  const refreshRetryUntil = async (envelope: JobEnvelope): Promise<number | undefined> =>
+    retryUntilNow(envelope, registry, revive, attempts, clock);
+  const chains: WiredChains = wireChains({
+    connections,
+    hub,
+    registry,
+    seals,
+    attempts,
+    revive,
+    refreshRetryUntil,
+    locks: jobLocks,
+    report: around.report,
+    misplaced: (failure) => batched.misplaced(failure),
   });
+  const batched: WiredBatches = wireBatches({
+    connections,
+    hub,
+    registry,
+    writing: preparation,
+    chains,
+    carried: preparation.carried,
+    running: () => storage.getStore()?.context,
+    insideOf: (fits) => dispatcher.transactions.find(fits) !== undefined,
+    afterResponse,
+    report: (message, error) => around.warn(`${message}: ${errorLine(error)}`),
+  });
+  const { report } = around;
+  const following = { connections, locks: jobLocks, chains, batches: batched, failedHook, report };
   const workerServices = (connection: string): WorkerServices => ({
     connection: connections.get(connection),
     runner,
     hub,
     clock,
-    completion: completion(connection),
+    completion: wireCompletion(connection, following),
     control: async () => {
       await connections.checkStores(connection);
       return connections.control();
@@ -191,64 +240,60 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
       ),
     (error) => workers.strayed(error),
   );
-  const workers: WorkerService = new WorkerService({ connections, hub, strays, workerServices, report: around.report });
+  const relays = new OutboxRelays(() =>
+    relayServices({
+      connections,
+      hub,
+      clock,
+      registry,
+      attempts,
+      read: (body) => readEnvelope(body, config.maxPayload),
+      revive,
+      report: (message, error) => around.warn(`${message}: ${errorLine(error)}`),
+    }),
+  );
+  const workers: WorkerService = new WorkerService({
+    connections,
+    hub,
+    strays,
+    relays,
+    sweep: batched.sweep,
+    workerServices,
+    report: around.report,
+  });
 
-  const refreshRetryUntil = (envelope: JobEnvelope): Promise<number | undefined> =>
-    retryUntilNow(envelope, registry, revive, attempts, clock);
   return {
     options,
     hub,
     connections,
     registry,
+    seals,
     bus,
+    batches: batched.batches,
+    sweep: batched.sweep,
     watchTransactions: () => {
-      const given = [...config.connections.values()].map(({ options: { dataSource } }) => dataSource);
+      const given = [...config.connections.values()].flatMap(({ options, outbox }) => [
+        options['dataSource'],
+        outbox?.dataSource,
+      ]);
       for (const one of [...around.dataSources(), ...given]) {
         if (typeof one === 'object' && one !== null) dispatcher.transactions.attach(one as TransactionalDataSource);
       }
       return () => dispatcher.transactions.detach();
     },
     manager: new QueueManager(connections, hub, hooks),
-    failedJobs: new FailedJobs({ connections, hub, refreshRetryUntil }),
+    rateLimiter,
+    failedJobs: new FailedJobs({ connections, hub, refreshRetryUntil, seals }),
     workers,
+    schedules: wireSchedules({
+      option: options.schedule,
+      registry,
+      preparation,
+      dispatcher,
+      locks: jobLocks,
+      hub,
+      batches: () => batched.batches,
+      warn: around.warn,
+    }),
   };
-}
-
-/** Says once a class that a job is sent which no module of this process lists: easily forgotten, and late to find out. */
-function pointOutUnlisted(registry: JobRegistry, warn: (message: string) => void): (definition: JobDefinition) => void {
-  const seen = new WeakSet<JobDefinition>();
-  return (definition) => {
-    if (seen.has(definition)) return;
-    seen.add(definition);
-    if (registry.explored && !registry.has(definition)) {
-      warn(
-        `${definition.type.name} is dispatched, but no module of this process lists it in its providers. A worker that does not know it cannot run it.`,
-      );
-    }
-  };
-}
-
-/** What the job's `retryUntil()` says now; what travelled, where the class does not decide by a method. */
-async function retryUntilNow(
-  envelope: JobEnvelope,
-  registry: JobRegistry,
-  revive: (registered: RegisteredJob, envelope: JobEnvelope, context: JobContext) => object | Promise<object>,
-  services: AttemptServices,
-  clock: Clock,
-): Promise<number | undefined> {
-  const registered = registry.find(envelope.name);
-  const method = (registered?.definition.type.prototype as { retryUntil?: unknown } | undefined)?.retryUntil;
-  if (!registered || typeof method !== 'function') return undefined;
-  const reserved = {
-    id: envelope.uuid,
-    queue: '',
-    body: '',
-    priority: 0,
-    attempts: 1,
-    stalls: 0,
-    token: randomUUID(),
-    leasedUntil: 0,
-  };
-  const job = await revive(registered, envelope, new AttemptContext('', reserved, envelope, services));
-  return freezePolicies(job, registered.definition, clock.now()).retryUntil;
 }

@@ -5,6 +5,7 @@ import type { StopReason, WorkerOptions, WorkerStatus } from '../contracts/worke
 import type { QueueableJob } from '../contracts/dispatchable.js';
 import { durationMs } from '../support/duration.js';
 import { resolveWorkerOptions } from '../worker/resolved-options.js';
+import type { OutboxRelays } from '../worker/outbox-relays.js';
 import type { StrayErrors } from '../worker/stray-errors.js';
 import { Worker } from '../worker/worker.js';
 import type { WorkerServices } from '../worker/worker-parts.js';
@@ -14,6 +15,9 @@ export interface WorkerServiceParts {
   readonly connections: ConnectionManager;
   readonly hub: EventHub;
   readonly strays: StrayErrors;
+  readonly relays: OutboxRelays;
+  /** Looks after what other processes left behind of batches. */
+  readonly sweep: { join(): () => Promise<void> };
   readonly workerServices: (connection: string) => WorkerServices;
   readonly report: (message: string, error: unknown) => void;
 }
@@ -21,6 +25,8 @@ export interface WorkerServiceParts {
 /** Runs workers in this process. */
 export class WorkerService {
   readonly #workers = new Set<Worker>();
+  /** Calls of `work()`: they end after their worker. */
+  readonly #working = new Set<Promise<StopReason>>();
   #paused = false;
   #ownsProcess = false;
   #fatal: { readonly error: unknown } | undefined;
@@ -28,13 +34,20 @@ export class WorkerService {
   constructor(private readonly parts: WorkerServiceParts) {}
 
   /**
-   * Works until a stop condition holds; resolves with it and never ends the process. Handles no signal.
+   * Works until a stop condition holds; resolves with it and never ends the process. Handles no signal. Meanwhile this process also
+   * sends on what waits in the outboxes of the module.
    *
    * @throws InvalidOptionError, UnknownConnectionError, MissingPackageError, or what is wrong with the store's tables
    */
   async work(options: WorkerOptions = {}): Promise<StopReason> {
     const worker = this.#worker(options);
-    return this.#run(worker);
+    const working = this.#withRelays(worker);
+    this.#working.add(working);
+    try {
+      return await working;
+    } finally {
+      this.#working.delete(working);
+    }
   }
 
   /** Takes the next job and runs it; waits `sleep` for one. Resolves with whether there was one. */
@@ -51,7 +64,7 @@ export class WorkerService {
   async stop(): Promise<void> {
     const workers = [...this.#workers];
     for (const worker of workers) worker.stop();
-    await Promise.allSettled(workers.map((worker) => worker.run()));
+    await Promise.allSettled([...workers.map((worker) => worker.run()), ...this.#working]);
   }
 
   /** No worker of this process takes a job until `resume()`; what runs goes on. */
@@ -129,6 +142,15 @@ export class WorkerService {
     const worker = new Worker(this.parts.workerServices(connection.name), resolveWorkerOptions(options, connection));
     if (this.#paused) worker.pause();
     return worker;
+  }
+
+  async #withRelays(worker: Worker): Promise<StopReason> {
+    const leave = [this.parts.relays.join(), this.parts.sweep.join()];
+    try {
+      return await this.#run(worker);
+    } finally {
+      await Promise.all(leave.map((one) => one()));
+    }
   }
 
   async #run(worker: Worker): Promise<StopReason> {

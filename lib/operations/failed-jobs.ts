@@ -3,6 +3,7 @@ import { flushFailed } from './flush-failed.js';
 import { forgetFailed } from './forget-failed.js';
 import { listFailed } from './list-failed.js';
 import { pruneFailed } from './prune-failed.js';
+import { retryBatch } from './retry-batch.js';
 import { retryAllFailed, retryFailed, type RetryServices } from './retry-failed.js';
 
 /** The jobs that failed for good, and what can be done about them. An id is the job's uuid. */
@@ -36,6 +37,16 @@ export class FailedJobs {
   /** Sends all that match again, the oldest failure first. Tells how many. @throws RetryIncompleteError when some could not be sent */
   retryAll(query: { readonly queue?: string } = {}): Promise<number> {
     return retryAllFailed(this.#services, query);
+  }
+
+  /**
+   * Sends every failed member of a batch again; the batch goes on where it stood. Tells how many: 0 where none has failed, or their records
+   * are gone.
+   *
+   * @throws BatchMissingError where there is no such batch; RetryIncompleteError when some could not be sent
+   */
+  retryBatch(id: string): Promise<number> {
+    return retryBatch(this.#services, id);
   }
 
   /** Deletes the record. False where there is none. */

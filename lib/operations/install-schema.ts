@@ -17,6 +17,14 @@ export function connectionsWithTables(connections: ConnectionManager): readonly 
   return connections.inUse().filter((name) => connections.get(name).driver === 'database');
 }
 
+/** The same, and those that keep an outbox in the application's database. */
+export function connectionsToInstall(connections: ConnectionManager): readonly string[] {
+  return connections.inUse().filter((name) => {
+    const { driver, outbox } = connections.get(name);
+    return driver === 'database' || outbox !== undefined;
+  });
+}
+
 /**
  * Creates what is missing of a connection's tables and updates what is older. Processes that do it at once do it once.
  *
@@ -28,13 +36,13 @@ export async function installSchema(connections: ConnectionManager, name?: strin
   return { connection, kind: schema.kind, store: schema.store, applied };
 }
 
-/** A connection's tables as somebody else may make them. @throws as `installSchema` */
+/** A connection's tables, or those of its outbox, as somebody else may make them. @throws as `installSchema` */
 export async function schemaOf(
   connections: ConnectionManager,
   name?: string,
 ): Promise<{ readonly connection: string; readonly schema: SchemaAbility }> {
   const connection = connections.get(name);
-  const { schema } = await connection.backend();
+  const { schema } = await (connection.outbox ?? connection).backend();
   if (!schema) {
     throw new InvalidOptionError(
       `The [${connection.name}] connection has no tables: its driver is ${connection.driver}. Name a connection with the driver database.`,
@@ -46,7 +54,8 @@ export async function schemaOf(
 /** Resolves when the store answers, whatever it says of its tables. */
 export async function storeAnswers(connections: ConnectionManager, name: string): Promise<void> {
   try {
-    await connections.get(name).check();
+    const connection = connections.get(name);
+    await (connection.outbox ?? connection).check();
   } catch (error) {
     if (!(error instanceof QueueError) || error.code !== 'ERR_QUEUE_SCHEMA') throw error;
   }

@@ -40,8 +40,9 @@ export async function isQueuePaused(services: ControlServices, target: QueueTarg
   return allPaused || paused.includes(queue);
 }
 
-/** @throws UnknownConnectionError, InvalidQueueNameError */
+/** By the name the queue really has: a forwarded one is paused where its jobs are. @throws UnknownConnectionError, InvalidQueueNameError */
 export function checkedTarget({ connections }: ControlServices, { connection, queue }: QueueTarget): QueueTarget {
   assertQueueName(queue);
-  return { connection: connections.get(connection).name, queue };
+  const target = connections.get(connection);
+  return { connection: target.name, queue: target.queueName(queue) };
 }

@@ -4,6 +4,8 @@ import { parsedBody } from '../connections/inspected-job.js';
 import type { FailedJob, FailedJobQuery } from '../contracts/failed-job-store.js';
 import type { JobEnvelope } from '../contracts/job-envelope.js';
 import { JobRetryRequested } from '../contracts/queue-events.js';
+import { UNSEALED, type EnvelopeSeals } from '../job/envelope-seals.js';
+import { withFreshCallbacks } from '../job/renew-ids.js';
 import { QueueError } from '../support/queue-error.js';
 import { eachFailedPage } from './list-failed.js';
 
@@ -31,6 +33,8 @@ export interface RetryServices {
    * holds while it lies ahead.
    */
   readonly refreshRetryUntil: (envelope: JobEnvelope) => Promise<number | undefined>;
+  /** Default: those of a module without a key. */
+  readonly seals?: EnvelopeSeals;
 }
 
 /**
@@ -75,15 +79,23 @@ export async function retryAllFailed(services: RetryServices, query: FailedJobQu
   throw retried === 0 ? failures[0] : new RetryIncompleteError(retried, ids.length, failures[0]);
 }
 
-/** The body as it was, byte for byte, but for `retryUntil`: a moment in the past would end the job before it runs. */
+/**
+ * The body as it was, byte for byte, but for `retryUntil`, since a moment in the past would end the job before it runs, and for the ids
+ * of callbacks, since another failure is one more reason to call them. What is signed is signed
+ * anew then; a job whose signature does not hold here, for want of the key perhaps, is neither asked nor touched.
+ */
 async function refreshed(record: FailedJob, services: RetryServices): Promise<string> {
   const envelope = parsedBody(record.payload) as unknown as JobEnvelope;
   if (envelope.v !== 1 || typeof envelope.name !== 'string') return record.payload;
+  const seals = services.seals ?? UNSEALED;
+  if (seals.refusal(envelope, record.id)) return record.payload;
   // A job that cannot be asked here, because its class is unknown or its data cannot be read, is treated as one that does not say.
   const asked = await services.refreshRetryUntil(envelope).catch(() => undefined);
   const before = envelope.retryUntil;
   const retryUntil = asked ?? (before !== undefined && before > services.connections.clock.now() ? before : undefined);
-  if (retryUntil === before) return record.payload;
-  const { retryUntil: _stale, ...rest } = envelope;
-  return JSON.stringify(retryUntil === undefined ? rest : { ...rest, retryUntil });
+  const renewed = withFreshCallbacks(envelope, record.failedAt.toISOString(), seals);
+  if (retryUntil === before && renewed === envelope) return record.payload;
+  const { retryUntil: _stale, ...rest } = renewed;
+  const changed = retryUntil === undefined ? rest : { ...rest, retryUntil };
+  return JSON.stringify(seals.resigned(envelope, record.id, changed));
 }

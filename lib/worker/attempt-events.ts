@@ -14,6 +14,12 @@ import { LeaseLostError, WorkerStoppingError } from './worker-errors.js';
 
 /** What is known before the store is asked. */
 export function raiseEnded(end: AttemptEnd, hub: EventHub): void {
+  const { restored } = end.context;
+  if (restored) restored(ended, end, hub);
+  else ended(end, hub);
+}
+
+function ended(end: AttemptEnd, hub: EventHub): void {
   const { context, outcome, thrown } = end;
   if (end.timedOutAfter !== undefined)
     hub.emit(new JobTimedOut(context.connection, context, end.timedOutAfter / 1_000));
@@ -24,6 +30,12 @@ export function raiseEnded(end: AttemptEnd, hub: EventHub): void {
 
 /** What the store's acceptance makes true: Laravel's order of events, but behind the store's answer. */
 export function raiseAccepted(end: AttemptEnd, hub: EventHub): void {
+  const { restored } = end.context;
+  if (restored) restored(accepted, end, hub);
+  else accepted(end, hub);
+}
+
+function accepted(end: AttemptEnd, hub: EventHub): void {
   const { context, outcome, thrown } = end;
   const connection = context.connection;
   if (end.handedOn) {
@@ -52,6 +64,12 @@ export function raiseAccepted(end: AttemptEnd, hub: EventHub): void {
 
 /** The store refused: the job is someone else's by now, or gone. */
 export function raiseRefused(end: AttemptEnd, hub: EventHub, reason: 'lease-lost' | 'cancelled'): void {
+  const { restored } = end.context;
+  if (restored) restored(refused, end, hub, reason);
+  else refused(end, hub, reason);
+}
+
+function refused(end: AttemptEnd, hub: EventHub, reason: 'lease-lost' | 'cancelled'): void {
   const { context } = end;
   hub.emit(new JobLeaseLost(context.connection, context));
   raiseAttempted(end, hub, end.thrown?.error ?? new LeaseLostError(context.displayName, reason), true);

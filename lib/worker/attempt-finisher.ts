@@ -18,6 +18,8 @@ export interface CompletionSteps {
    * Rejects when the store of failed jobs does not take it.
    */
   recordFailure(end: AttemptEnd, reserved: ReservedJob): Promise<Effects | 'lost' | undefined>;
+  /** What is to be done once the store has accepted the end, before anybody hears of it. Never rejects. */
+  accepted?(end: AttemptEnd, reserved: ReservedJob): Promise<void> | undefined;
   /** Runs the job's `failed()`. Never rejects. */
   failedHook(end: AttemptEnd): Promise<void>;
 }
@@ -48,8 +50,10 @@ export class AttemptFinisher {
       return;
     }
     let effects: Effects | 'lost' | undefined;
+    let late = false;
     try {
       const following = this.completion.effects(end, reserved);
+      late = following instanceof Promise;
       effects = following instanceof Promise ? await following : following;
     } catch (error) {
       return this.#finishLater(end, reserved, error, settled);
@@ -58,7 +62,7 @@ export class AttemptFinisher {
       settled();
       return raiseRefused(end, this.hub, 'lease-lost');
     }
-    await this.#settle(end, settlementOf(end, reserved, effects), settled);
+    await this.#settle(end, settlementOf(end, reserved, effects), settled, undefined, late);
   }
 
   async #fail(end: AttemptEnd, reserved: ReservedJob, settled: () => void): Promise<void> {
@@ -117,14 +121,18 @@ export class AttemptFinisher {
               delayMs: ENDING_BACKOFF_MS,
               countAttempt: false,
               error: toError(why),
-              memo: writeMemo({ ...readMemo(reserved.memo), done: true }),
+              memo: writeMemo({
+                ...readMemo(reserved.memo),
+                done: true,
+                ...(context.following && { following: context.following }),
+              }),
             },
           };
     this.report(
       `${context.displayName} [${context.id}] is done, but what follows it could not be sent; it is kept and that is sent later`,
       why,
     );
-    await this.#settle(kept, settlementOf(kept, reserved, undefined), settled);
+    await this.#settle(kept, settlementOf(kept, reserved, undefined), settled, undefined, true);
   }
 
   async #settle(
@@ -132,13 +140,21 @@ export class AttemptFinisher {
     settlement: Settlement,
     settled: () => void,
     accepted?: () => Promise<void>,
+    /** Another job may have its slot by now, and hold it: then no claim comes. */
+    late = false,
   ): Promise<void> {
     const result = await this.settler.add(
       settlement,
-      this.alone || end.outcome.kind === 'failed' || accepted !== undefined,
+      this.alone || late || end.outcome.kind === 'failed' || accepted !== undefined,
     );
     settled();
     if (result.ok) {
+      const following = end.context.accepted?.();
+      if (following) await following;
+      const counting = end.context.counted?.(result.progress);
+      if (counting) await counting;
+      const releasing = this.completion.accepted?.(end, settlement.job);
+      if (releasing) await releasing;
       if (accepted) await accepted();
       raiseAccepted(end, this.hub);
     } else {

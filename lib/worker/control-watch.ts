@@ -1,4 +1,5 @@
 import type { EventHub } from '../connections/event-hub.js';
+import type { QueueConnection } from '../connections/queue-connection.js';
 import type { ControlMarks, ControlStore } from '../contracts/control-store.js';
 import {
   QueuePaused,
@@ -27,7 +28,7 @@ export class ControlWatch {
 
   constructor(
     private readonly store: ControlStore | undefined,
-    private readonly connection: string,
+    private readonly connection: Pick<QueueConnection, 'name' | 'queueName'>,
     private readonly queues: readonly string[],
     sleepMs: number,
     private readonly clock: Clock,
@@ -66,21 +67,26 @@ export class ControlWatch {
     if (!this.store) return;
     this.#dueAt = this.clock.elapsed() + this.#intervalMs;
     try {
-      this.#heed(await this.store.read(this.connection, this.queues));
+      const { name } = this.connection;
+      // Looked up each time: a queue may be forwarded while the worker runs.
+      const real = this.queues.map((queue) => this.connection.queueName(queue));
+      this.#heed(await this.store.read(name, [...new Set(real)]), real);
     } catch (error) {
       this.report('Pause and restart marks could not be read; trying again', error);
     }
   }
 
-  #heed(marks: ControlMarks): void {
+  /** @param real the names that the queues have in the store, aligned with them */
+  #heed(marks: ControlMarks, real: readonly string[]): void {
     this.#first ??= { restart: marks.restart };
     this.#restart = marks.restart;
     this.#allPaused = marks.allPaused;
-    const paused = new Set(marks.paused);
+    const paused = new Set(this.queues.filter((_, index) => marks.paused.includes(real[index]!)));
+    const { name } = this.connection;
     for (const queue of this.queues) {
       const was = this.#paused.has(queue);
-      if (paused.has(queue) && !was) this.hub.emit(new WorkerQueuePaused(this.connection, queue));
-      if (!paused.has(queue) && was) this.hub.emit(new WorkerQueueResumed(this.connection, queue));
+      if (paused.has(queue) && !was) this.hub.emit(new WorkerQueuePaused(name, queue));
+      if (!paused.has(queue) && was) this.hub.emit(new WorkerQueueResumed(name, queue));
     }
     this.#paused = paused;
   }

@@ -43,7 +43,8 @@ export function refusal(facts: AttemptFacts, limits: AttemptLimits): Error | und
  */
 export function decide(
   attempt: AttemptFacts & {
-    readonly intent?: { kind: 'release'; delayMs: number } | { kind: 'fail'; error: Error } | { kind: 'delete' };
+    readonly intent?:
+      { kind: 'release'; delayMs: number; countAttempt?: false } | { kind: 'fail'; error: Error } | { kind: 'delete' };
     readonly thrown?: { readonly error: Error };
     readonly timedOut?: boolean;
     /** Exceptions of this job so far, this one included. */
@@ -54,7 +55,12 @@ export function decide(
   const { intent, thrown } = attempt;
   if (intent?.kind === 'fail') return { kind: 'failed', error: intent.error };
   if (intent?.kind === 'delete') return { kind: 'done' };
-  if (!thrown) return intent ? { kind: 'retry', delayMs: intent.delayMs } : { kind: 'done' };
+  const released: Outcome | undefined = intent && {
+    kind: 'retry',
+    delayMs: intent.delayMs,
+    ...(intent.countAttempt === false ? { countAttempt: false } : {}),
+  };
+  if (!thrown) return released ?? { kind: 'done' };
 
   const last =
     limits.retryUntil !== undefined
@@ -64,9 +70,13 @@ export function decide(
   if (last || (!intent && tooMany) || (attempt.timedOut && limits.failOnTimeout)) {
     return { kind: 'failed', error: thrown.error };
   }
-  return intent
-    ? { kind: 'retry', delayMs: intent.delayMs }
-    : { kind: 'retry', delayMs: backoffFor(attempt.attempts - attempt.stalls, limits.backoff), error: thrown.error };
+  return (
+    released ?? {
+      kind: 'retry',
+      delayMs: backoffFor(attempt.attempts - attempt.stalls, limits.backoff),
+      error: thrown.error,
+    }
+  );
 }
 
 /** The delay behind the n-th attempt. */

@@ -30,14 +30,23 @@ export async function runInProcess(
     runner: JobRunner;
     hub: EventHub;
     failed: (end: AttemptEnd) => Promise<void>;
+    /** Sends what follows the job. Rejects only behind one that is done. */
+    follow?: (end: AttemptEnd) => Promise<void>;
+    /** It is over, whatever it came to. Never rejects. */
+    ended?: (id: string) => Promise<void>;
   },
 ): Promise<unknown> {
   const attempt = services.runner.prepare(job, connection, ONCE);
   services.runner.start(attempt);
   const end = await attempt.ended;
   raiseEnded(end, services.hub);
-  if (end.outcome.kind === 'failed') await services.failed(end);
+  if (end.outcome.kind === 'failed') {
+    await services.follow?.(end);
+    await services.failed(end);
+  }
+  await services.ended?.(job.id);
   raiseAccepted(end, services.hub);
+  if (end.outcome.kind === 'done' && !end.context.superseded) await services.follow?.(end);
   if (end.thrown) throw end.thrown.raw;
   return end.returned;
 }

@@ -3,10 +3,11 @@ import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
 import { JobProcessing } from '../contracts/queue-events.js';
 import { AttemptContext, type AttemptServices } from '../job/job-context.js';
-import type { JobRegistry } from '../job/job-registry.js';
+import type { JobRegistry, RegisteredJob } from '../job/job-registry.js';
 import { toError } from '../support/error-text.js';
 import { readMemo } from './attempt-memo.js';
 import { failedByTimeout } from './past-timeout.js';
+import { runRestored } from './restored-context.js';
 import { limitsOf, type RunOptions, type RunServices } from './run-options.js';
 import { RunningAttempt } from './running-attempt.js';
 
@@ -25,13 +26,17 @@ export class JobRunner {
   prepare(reserved: ReservedJob, connection: string, options: RunOptions): RunningAttempt {
     const { services } = this;
     let envelope: JobEnvelope | undefined;
+    let registered: RegisteredJob | undefined;
     let unreadable: Error | undefined;
     try {
       envelope = services.read(reserved.body);
+      registered = services.registry.find(envelope.name);
+      unreadable = services.refusal?.(envelope, reserved.id, registered?.definition);
+      // What nobody vouches for is recorded under its name, and nothing of its class is called with it.
+      if (unreadable || registered?.knows?.(envelope) === false) registered = undefined;
     } catch (error) {
       unreadable = toError(error);
     }
-    const registered = envelope && services.registry.find(envelope.name);
     const memo = readMemo(reserved.memo);
     let late: Error | undefined;
     if (memo.timedOut !== undefined && registered && options.limited) {
@@ -41,6 +46,7 @@ export class JobRunner {
     // What is only recorded now is still about the attempt that timed out.
     const seen = late ? { ...reserved, attempts: reserved.attempts - 1 } : reserved;
     const context = new AttemptContext(connection, seen, envelope, services.context);
+    if (memo.following) context.following = memo.following;
     return new RunningAttempt(
       context,
       reserved,
@@ -56,9 +62,21 @@ export class JobRunner {
   }
 
   start(attempt: RunningAttempt): void {
-    const { hub } = this.services;
+    const { restore, storage } = this.services;
+    const values = restore && attempt.values;
+    if (values === undefined) {
+      this.#processing(attempt.context);
+      attempt.start();
+      return;
+    }
     const { context } = attempt;
+    // An error that a listener leaves behind is not the job's.
+    const outside = <R>(fn: () => R): R => storage.exit(fn);
+    attempt.start((begin) => runRestored(restore!, values, context, outside, () => this.#processing(context), begin));
+  }
+
+  #processing(context: AttemptContext): void {
+    const { hub } = this.services;
     if (hub.heard(JobProcessing)) hub.emit(new JobProcessing(context.connection, context));
-    attempt.start();
   }
 }

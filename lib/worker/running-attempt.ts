@@ -1,16 +1,19 @@
 import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { Outcome } from '../contracts/outcome.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
+import { calledBy } from '../job/callable.js';
 import type { AttemptContext } from '../job/job-context.js';
 import type { AttemptScope, RegisteredJob } from '../job/job-registry.js';
 import { UnknownJobError } from '../job/job-registry.js';
+import type { ContextValues } from '../job/request-context.js';
 import { toError } from '../support/error-text.js';
 import { failingError, writeMemo, type AttemptMemo } from './attempt-memo.js';
 import { decide, refusal, type AttemptLimits } from './decide.js';
+import { endedBySignal } from './ended-by-signal.js';
 import { behindTimeout, delayBehindTimeout } from './past-timeout.js';
 import { performJob } from './perform-job.js';
 import { limitsOf, type RunOptions, type RunServices } from './run-options.js';
-import { LeaseLostError, TimeoutExceededError, UnhandledRejectionError, WorkerStoppingError } from './worker-errors.js';
+import { TimeoutExceededError, UnhandledRejectionError } from './worker-errors.js';
 
 /** How an attempt ended, with what its events and its `failed()` need. */
 export interface AttemptEnd {
@@ -104,28 +107,49 @@ export class RunningAttempt {
     return this.timeoutMs > 0 ? delayBehindTimeout(this.reserved, this.memo, this.limits, endsAt) : 0;
   }
 
-  /** Starts it. The end is known by `ended`. */
-  start(): void {
+  /** What the job carries of the context it was dispatched from; `undefined` where nobody vouches for it. */
+  get values(): ContextValues | undefined {
+    return this.unreadable ? undefined : this.envelope?.context;
+  }
+
+  /**
+   * Starts it. The end is known by `ended`.
+   *
+   * @param around runs what it is given inside something else, also where the job itself will not run
+   */
+  start(around?: (begin: () => Promise<unknown>) => Promise<unknown>): void {
     const refused = this.#refusedUnrun();
-    if (refused) {
+    if (refused && !around) {
       this.#finish(refused);
       return;
     }
-    this.services.storage.run(this, () => {
-      performJob(this.registered!, this.envelope!, this.context, this.services, (job) => {
-        this.#job = job;
-        this.#opened = true;
-      }).then(
-        (returned) => this.#conclude({ returned }),
-        (raw: unknown) => this.#conclude({ thrown: { error: toError(raw), raw } }),
-      );
+    const { storage } = this.services;
+    const begin = (): Promise<unknown> =>
+      refused || this.#over ? Promise.resolve() : storage.run(this, () => this.#perform());
+    (around ? storage.run(this, () => around(begin)) : begin()).then(
+      (returned) => (refused ? this.#finish(refused) : this.#conclude({ returned })),
+      (raw: unknown) => {
+        const error = toError(raw, this.envelope?.encrypted);
+        if (!refused) return this.#conclude({ thrown: { error, raw } });
+        this.context.warn(`its context could not be restored for failed() and listeners: ${error.message}`);
+        this.#finish(refused);
+      },
+    );
+  }
+
+  #perform(): Promise<unknown> {
+    return performJob(this.registered!, this.envelope!, this.context, this.services, (job) => {
+      this.#job = job;
+      this.#opened = true;
     });
   }
 
   /** A promise or callback that this job left behind failed: the attempt fails with it, whatever the handler returns. */
   stray(error: unknown): boolean {
     if (this.#over) return false;
-    this.#stray ??= asThrown(new UnhandledRejectionError(this.context.displayName, toError(error)));
+    this.#stray ??= asThrown(
+      new UnhandledRejectionError(this.context.displayName, toError(error, this.envelope?.encrypted)),
+    );
     return true;
   }
 
@@ -162,7 +186,7 @@ export class RunningAttempt {
   }
 
   #unknown(before: number): PartialEnd {
-    const error = UnknownJobError.of(this.context.name);
+    const error = UnknownJobError.of(this.context.name, this.envelope && calledBy(this.envelope));
     const tries = before + 1;
     if (!this.options.limited || tries >= this.options.unknownJobTries) return this.#failure(error);
     const memo = writeMemo({ ...this.memo, unknown: tries });
@@ -186,7 +210,7 @@ export class RunningAttempt {
     const { context, services, reserved } = this;
     let thrown = how.thrown ?? this.#stray;
     const timedOut = this.#timedOut && (how.stuck === true || thrown !== undefined);
-    if (thrown && !timedOut && !context.intent && this.#endedBySignal(thrown.raw)) return this.handOn();
+    if (thrown && !timedOut && !context.intent && endedBySignal(thrown.raw, context.abortReason)) return this.handOn();
     if (timedOut) {
       const error = new TimeoutExceededError(context.displayName);
       if (thrown && thrown.raw !== context.abortReason) error.cause = thrown.error;
@@ -194,7 +218,10 @@ export class RunningAttempt {
     }
     if (thrown && !this.#opened && !timedOut) {
       const verdict = services.verdictOnOpening(thrown.error, this.envelope!);
-      if (verdict === 'done') return this.#finish({ outcome: { kind: 'done' } });
+      if (verdict === 'done') {
+        context.endChain();
+        return this.#finish({ outcome: { kind: 'done' } });
+      }
       // Without the job there is nothing to run `failed()` on.
       if (verdict === 'failed') return this.#finish({ outcome: { kind: 'failed', error: thrown.error }, thrown });
     }
@@ -229,13 +256,6 @@ export class RunningAttempt {
     });
   }
 
-  /** A handler that ends by its signal, since its worker must end or has lost the job, has not failed. */
-  #endedBySignal(thrown: unknown): boolean {
-    const reason = this.context.abortReason;
-    if (!(reason instanceof WorkerStoppingError || reason instanceof LeaseLostError)) return false;
-    return thrown === reason || (thrown instanceof Error && (thrown.name === 'AbortError' || thrown.cause === reason));
-  }
-
   #finish(end: PartialEnd): void {
     if (this.#over) return;
     this.#over = true;
@@ -251,15 +271,16 @@ export class RunningAttempt {
     const hasHook = typeof (registered.definition.type.prototype as { failed?: unknown }).failed === 'function';
     if (!hasHook) return {};
     return {
-      failedHook: async () => {
-        await services.storage.run(this, async () => {
-          const scope: AttemptScope = await registered.open(context);
-          // Read anew: the handler may have changed what it was given.
-          const job = await services.revive(registered, services.read(this.reserved.body), context);
-          scope.inject(job);
-          await scope.failed(job, given);
-        });
-      },
+      failedHook: () =>
+        context.inside(() =>
+          services.storage.run(this, async () => {
+            const scope: AttemptScope = await registered.open(context);
+            // Read anew: the handler may have changed what it was given.
+            const job = await services.revive(registered, services.read(this.reserved.body), context);
+            scope.inject(job);
+            await scope.failed(job, given);
+          }),
+        ),
     };
   }
 }

@@ -86,6 +86,25 @@ describe('queue:install', () => {
     expect((await stores('queue:install', 'now', '--print')).code).toBe(1);
   }, 60_000);
 
+  it('makes the table of an outbox', async () => {
+    const outbox = (...args: string[]): Promise<Ended> => runApp('outbox.module.js', ...args);
+    const file = join(here, 'orders.sqlite');
+    expect((await outbox('queue:install', '--print')).out).toMatch(
+      new RegExp(`^-- here: ${file}\nBEGIN;\n[^]*CREATE TABLE "queue_outbox" [^]*COMMIT;\n$`),
+    );
+    expect(existsSync(file)).toBe(false);
+    expect(await outbox('queue:install')).toMatchObject({
+      code: 0,
+      err: '',
+      out: `[here] installed queue_outbox in ${file}\n`,
+    });
+    expect((await outbox('queue:install', 'here')).out).toBe(`[here] already up to date in ${file}\n`);
+    const written = await outbox('queue:table', '--connection=here', '--dir=migrations');
+    expect(written.out).toMatch(
+      /^Migration created: migrations\/\d{13}-create-queue-outbox-table\.ts \(sqlite, for \[here\]\)\n$/,
+    );
+  }, 60_000);
+
   it('goes on behind a connection that cannot be reached, and ends in 1', async () => {
     writeFileSync(join(here, 'notes.txt'), 'Not a database, but long enough to be taken for one. '.repeat(40));
     env['MORE_FILES'] = 'notes.txt';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { clean, columnsOf, cut, mayColour, withoutSecrets } from '../../lib/cli/style.js';
+import { clean, cleanJson, columnsOf, cut, mayColour } from '../../lib/cli/style.js';
+import { withoutSecrets } from '../../lib/support/without-secrets.js';
 
 const ESC = '\u001b';
 
@@ -18,6 +19,14 @@ describe('text from a store on a terminal', () => {
 
   it('keeps letters of every script', () => {
     expect(clean('Überweisung 送信')).toBe('Überweisung 送信');
+  });
+
+  it('is told in JSON by escapes that read as the same text', () => {
+    const name = `safe\u202egnp.exe\u009b31m ${ESC}[31m\u2028\u{e0041} 送信`;
+    const written = cleanJson(JSON.stringify({ name }));
+    expect(written).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    expect(written).toContain('送信');
+    expect(JSON.parse(written)).toEqual({ name });
   });
 
   it('never shows a password of a URL', () => {

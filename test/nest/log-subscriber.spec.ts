@@ -113,11 +113,15 @@ describe('LogSubscriber', () => {
 
   it('escapes line breaks and control characters in what comes from outside', () => {
     hub.emit(
-      new JobFailed('db', job({ displayName: 'Evil\r\n[Nest] ERROR fake\u001b[31m\u2028' }), new Error('a\u0007b')),
+      new JobFailed(
+        'db',
+        job({ displayName: 'Evil\r\n[Nest] ERROR fake\u001b[31m\u2028\u202e' }),
+        new Error('a\u0007b'),
+      ),
     );
     const written = lines.join('');
     expect(lines[0]).toBe(
-      'error Evil\\r\\n[Nest] ERROR fake\\u001b[31m\\u2028 [u-1] on db:high failed after 2 attempts: Error: a\\u0007b',
+      'error Evil\\r\\n[Nest] ERROR fake\\u001b[31m\\u2028\\u202e [u-1] on db:high failed after 2 attempts: Error: a\\u0007b',
     );
     // oxlint-disable-next-line no-control-regex
     expect(written).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u2028]/);

@@ -27,14 +27,25 @@ describe('QueueModule options', () => {
   it.each<[string, object, RegExp]>([
     ['an unknown option', { deflt: 'memory' }, /no option "deflt".*There are: .*default/],
     ['an unknown default', { default: 'nope' }, /\[nope\] queue connection has not been configured.*memory/],
-    ['a promise not kept yet', { signing: 'require' }, /signing: 'require' is not in this version yet/],
+    ['signatures without a key', { signing: 'require' }, /signing: 'require' needs a key.*QUEUE_KEY/],
+    ['a word for signing that is none', { signing: 'on' }, /signing is neither 'off' nor 'require'/],
     ['a short key', { key: 'short' }, /key is too short.*32 characters/],
     [
       'a key ring without its current key',
       { key: { current: 'b', keys: { a: 'x'.repeat(32) } } },
       /"b", which key.keys does not have/,
     ],
-    ['a schedule', { schedule: {} }, /schedule is not in this version yet/],
+    ['a schedule of nothing known', { schedule: { prune: '* * * * *' } as never }, /schedule\.prune is not an option/],
+    [
+      'a schedule without a cron',
+      { schedule: { monitor: { queues: ['default'] } as never } },
+      /monitor\.cron is missing/,
+    ],
+    [
+      'a schedule that looks at a connection that is not there',
+      { schedule: { monitor: { cron: '* * * * *', queues: ['nope:default'] } } },
+      /There is no connection nope/,
+    ],
   ])('refuses %s at boot, in one line', async (_, options, message) => {
     const error = await boot(options).then(
       () => undefined,

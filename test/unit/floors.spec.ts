@@ -9,7 +9,7 @@ import ts from 'typescript';
  *
  *   F7  cli  dashboard  testing     each looks down, none at another
  *   F6  nest
- *   F5  operations
+ *   F5  operations  schedule
  *   F4  bus  completion  worker     neighbours that do not know each other
  *   F3  connections
  *   F2  job  middleware | backends  backends sees F0 and F1 alone
@@ -27,6 +27,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   completion: 4,
   worker: 4,
   operations: 5,
+  schedule: 5,
   nest: 6,
   cli: 7,
   dashboard: 7,
@@ -48,6 +49,9 @@ const FORBIDDEN_FOLDERS = ['utils', 'util', 'helpers', 'interfaces', 'types', 'c
 const LONG_FILES: Readonly<Record<string, string>> = {
   'contracts/queue-events.ts': 'one small class for each event and nothing else; read as a table',
 };
+
+/** Compiles the source of a closure, once its signature holds. */
+const MAKES_CODE = 'job/closure-source.ts';
 
 interface Source {
   /** Path below lib, with forward slashes. */
@@ -243,8 +247,8 @@ describe('the floors of lib', () => {
     expect(drawers.map(({ path }) => path)).toEqual([]);
   });
 
-  it('never turns text into code', () => {
-    expect(sources.flatMap(evaluations)).toEqual([]);
+  it('turns text into code in the one file that is there for it', () => {
+    expect(sources.flatMap(evaluations)).toEqual([`${MAKES_CODE}: Function`]);
   });
 
   it('keeps files under 300 lines, but for those with a reason', () => {

@@ -41,5 +41,6 @@ export function pickedUp(entry: PushEntry): ReservedJob {
     stalls: 0,
     token: entry.id,
     leasedUntil: Number.MAX_SAFE_INTEGER,
+    ...(entry.live && { live: entry.live }),
   };
 }

@@ -5,5 +5,6 @@ import { inProcessDriver } from './in-process-driver.js';
 /** Forgets what is pushed. */
 export const nullDriver: BackendFactory<object> = (_options, context): QueueDriver => ({
   ...inProcessDriver(context, () => Promise.resolve({ stored: true })),
+  storeless: 'discards',
   clearing: { clear: () => Promise.resolve(0) },
 });

@@ -5,6 +5,7 @@ import type {
   BatchRecord,
   BatchStore,
   MemberEnd,
+  MemberPage,
   NewBatch,
 } from '../../contracts/batch-store.js';
 import type { Clock } from '../../support/clock.js';
@@ -37,6 +38,10 @@ export class MemoryBatchStore implements BatchStore {
     const end = before === undefined ? ids.length : Math.max(0, ids.indexOf(before));
     const page = ids.slice(Math.max(0, end - limit), end).reverse();
     return page.map((id) => this.#batches.get(id)!.record());
+  }
+
+  async members(id: string, query: { limit: number; after?: string }): Promise<MemberPage | undefined> {
+    return this.#batches.get(id)?.members(query);
   }
 
   async grow(id: string, memberIds: readonly string[], by?: string): Promise<BatchGrowth | undefined> {
@@ -85,7 +90,7 @@ export class MemoryBatchStore implements BatchStore {
       const gone =
         isBefore(finishedAt, before.finished) ||
         isBefore(unfinishedAt, before.unfinished) ||
-        isBefore(cancelledAt, before.cancelled);
+        isBefore(cancelledAt === undefined ? undefined : createdAt, before.cancelled);
       if (gone && this.#batches.delete(id)) pruned++;
     }
     return pruned;

@@ -1,12 +1,19 @@
-import type { BatchCallback, BatchProgress, BatchRecord, MemberEnd, NewBatch } from '../../contracts/batch-store.js';
+import type {
+  BatchCallback,
+  BatchProgress,
+  BatchRecord,
+  MemberEnd,
+  MemberPage,
+  MemberState,
+  NewBatch,
+} from '../../contracts/batch-store.js';
 
-/** `behind`: it stands behind a broken chain step, has ended, and stays pending. */
-type MemberState = 'waiting' | 'done' | 'failed' | 'behind';
 type Change = { counted?: boolean; started?: boolean; finished?: boolean; cancelled?: boolean };
 
 /** One batch and its members. */
 export class MemoryBatch {
   readonly #members = new Map<string, MemberState>();
+  readonly #endedAt = new Map<string, number>();
   readonly #failed = new Set<string>();
   /** When each callback became due. */
   readonly #dueAt = new Map<BatchCallback, number>();
@@ -55,6 +62,7 @@ export class MemoryBatch {
     const started = this.#ended === 0;
     let cancelled = false;
     this.#members.set(jobId, outcome);
+    this.#endedAt.set(jobId, now);
     if (before === 'waiting') this.#ended++;
     if (outcome === 'done') {
       this.#pending--;
@@ -67,9 +75,21 @@ export class MemoryBatch {
     for (const id of alsoEnded ?? []) {
       if (this.#members.get(id) !== 'waiting') continue;
       this.#members.set(id, 'behind');
+      this.#endedAt.set(id, now);
       this.#ended++;
     }
     return this.progress({ counted: true, started, finished: this.#conclude(now), cancelled });
+  }
+
+  /** In the order in which they joined; the cursor is a place in it. */
+  members({ limit, after }: { readonly limit: number; readonly after?: string }): MemberPage {
+    const from = Number(after ?? 0);
+    const members = [...this.#members].slice(from, from + limit).map(([id, state]) => {
+      const endedAt = this.#endedAt.get(id);
+      return { id, state, ...(endedAt !== undefined && { endedAt }) };
+    });
+    const at = from + members.length;
+    return { members, ...(at < this.#members.size && { next: String(at) }) };
   }
 
   /** True when this call cancelled it. */

@@ -31,16 +31,24 @@ export class BatchCalls {
   }
 
   /** The same of many. */
-  tellAll(script: Script, ids: readonly string[], args: readonly Arg[] = []): Promise<readonly Reply[]> {
+  tellAll(
+    script: Script,
+    ids: readonly string[],
+    args: readonly Arg[] = [],
+    patience = STORE_PATIENCE,
+  ): Promise<readonly Reply[]> {
     const orders = ids.map((id): Order => ({ script, keys: [this.keys.batch(id)], args }));
-    return this.link.all(orders, STORE_PATIENCE);
+    return this.link.all(orders, patience);
   }
 
   /** Those of them that there are. */
-  async read(ids: readonly string[]): Promise<readonly (readonly [id: string, answer: BatchAnswer])[]> {
+  async read(
+    ids: readonly string[],
+    patience = STORE_PATIENCE,
+  ): Promise<readonly (readonly [id: string, answer: BatchAnswer])[]> {
     const found: [string, BatchAnswer][] = [];
     for (const some of chunks(ids, CHUNK)) {
-      for (const [index, reply] of (await this.tellAll(batchFind, some)).entries()) {
+      for (const [index, reply] of (await this.tellAll(batchFind, some, [], patience)).entries()) {
         const answer = batchAnswer(reply);
         if (answer) found.push([some[index]!, answer]);
       }
@@ -54,10 +62,9 @@ export class BatchCalls {
    */
   async members(id: string, limit: number, after = '0:0'): Promise<MemberPage | undefined> {
     const base = this.keys.batch(id);
-    let [cursor = '0', given = 0] = after.split(':').map((part, at) => (at === 0 ? part : Number(part))) as [
-      string,
-      number,
-    ];
+    const [from, passed] = after.split(':');
+    let cursor = from!;
+    let given = Number(passed);
     if ((await this.link.send('EXISTS', [`${base}:facts`], STORE_PATIENCE)) !== 1) return undefined;
     const members: MemberRecord[] = [];
     for (;;) {

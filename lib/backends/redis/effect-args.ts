@@ -23,7 +23,7 @@ export function addEffects(
   const near = (key: string): boolean => keys.together(key, base);
   const { member, failure } = effects;
   if (member) {
-    const batch = keyspace.batch(member.batchId);
+    const batch = keys.batch(member.batchId);
     if (near(batch)) {
       const also = (member.alsoEnded ?? []).map(storable);
       args.push('m', call.key(batch), storable(member.jobId), member.outcome, also.length, ...also);

@@ -1,4 +1,4 @@
-import type { BatchStore } from '../../contracts/batch-store.js';
+import type { BatchProgress, BatchStore } from '../../contracts/batch-store.js';
 import type { FailedJobStore } from '../../contracts/failed-job-store.js';
 import type { LockStore } from '../../contracts/lock-store.js';
 import type { Effects, PushEntry, ReservedJob } from '../../contracts/queue-driver.js';
@@ -7,6 +7,7 @@ import type { Patience, RedisLink } from './link.js';
 import type { QueueKeys } from './queue-keys.js';
 import { Script } from './script.js';
 import { clockPart } from './scripts/clock-part.js';
+import { isOfConsequence } from './told-members.js';
 
 /** A follow-up is pushed once within this, however often its record is applied. */
 const ONCE_MS = 86_400_000;
@@ -82,15 +83,24 @@ export class Outbox {
    * Applies what follows settled jobs, side by side. Never rejects: what cannot be done now is done by a sweep.
    *
    * @param ms waited for at the most; what takes longer goes on by itself
+   * @returns by the place of each, what became of the batch of a member that was counted in that time, where something did
    */
-  async apply(settled: readonly { readonly job: ReservedJob; readonly effects: Effects }[], ms: number): Promise<void> {
-    const all = settled.map(({ job, effects }) =>
-      this.#soon(() => this.#apply(this.keys.base(job.queue), job.token, effects)),
+  async apply(
+    settled: readonly { readonly job: ReservedJob; readonly effects: Effects }[],
+    ms: number,
+  ): Promise<ReadonlyMap<number, BatchProgress>> {
+    const told = new Map<number, BatchProgress>();
+    const all = settled.map(({ job, effects }, place) =>
+      this.#soon(async () => {
+        await this.#apply(this.keys.base(job.queue), job.token, effects, (progress) => told.set(place, progress));
+      }),
     );
     const over = Promise.all(all);
-    if (await within(over, this.#late > 0 ? Math.min(ms, LATE_MS) : ms)) return;
-    this.#late += 1;
-    void over.then(() => (this.#late -= 1));
+    if (!(await within(over, this.#late > 0 ? Math.min(ms, LATE_MS) : ms))) {
+      this.#late += 1;
+      void over.then(() => (this.#late -= 1));
+    }
+    return new Map(told);
   }
 
   /** Looks for what was left, now and then, beside everything else. */
@@ -148,10 +158,16 @@ export class Outbox {
     if (!this.#closed) await work();
   }
 
-  async #apply(base: string, token: string, effects: Effects): Promise<void> {
+  async #apply(
+    base: string,
+    token: string,
+    effects: Effects,
+    tell: (progress: BatchProgress) => void = () => {},
+  ): Promise<void> {
     const { push, locks, batches, failed } = this.stores;
     const { member, unlock = [], push: entries = [], failure } = effects;
-    if (member) await batches.recordEnd(member.batchId, member);
+    const progress = member && (await batches.recordEnd(member.batchId, member));
+    if (progress && isOfConsequence(progress)) tell(progress);
     for (const { key, owner } of unlock) await locks.release(key, owner);
     if (entries.length > 0) {
       const results = await push(entries.map((entry) => ({ ...entry, once: entry.once ?? { ttlMs: ONCE_MS } })));

@@ -6,6 +6,7 @@ const KEPT = 10_000;
 /** The keys that scripts are given, and which of them may be given together. */
 export class QueueKeys {
   readonly #bases = new Map<string, string>();
+  readonly #batches = new Map<string, string>();
 
   constructor(
     readonly keyspace: Keyspace,
@@ -13,12 +14,11 @@ export class QueueKeys {
   ) {}
 
   base(queue: string): string {
-    let base = this.#bases.get(queue);
-    if (base === undefined) {
-      if (this.#bases.size >= KEPT) this.#bases.clear();
-      this.#bases.set(queue, (base = this.keyspace.queue(queue)));
-    }
-    return base;
+    return kept(this.#bases, queue, (name) => this.keyspace.queue(name));
+  }
+
+  batch(id: string): string {
+    return kept(this.#batches, id, (name) => this.keyspace.batch(name));
   }
 
   /** Keys of one group may be in one script. Without a cluster all are. */
@@ -29,4 +29,13 @@ export class QueueKeys {
   together(one: string, other: string): boolean {
     return !this.isCluster || slotTag(one) === slotTag(other);
   }
+}
+
+function kept(keys: Map<string, string>, name: string, make: (name: string) => string): string {
+  let key = keys.get(name);
+  if (key === undefined) {
+    if (keys.size >= KEPT) keys.clear();
+    keys.set(name, (key = make(name)));
+  }
+  return key;
 }

@@ -1,16 +1,19 @@
-import type { ReservedJob, Settlement, SettleResult } from '../../contracts/queue-driver.js';
+import type { Effects, ReservedJob, Settlement, SettleResult } from '../../contracts/queue-driver.js';
 import { StoreUnreachableError } from '../../contracts/store-errors.js';
 import { chunks } from '../../support/chunks.js';
+import { BatchCalls } from './batch-calls.js';
 import { claimedOf, reclaimedOf, type Claimed, type ClaimRequest } from './claim-answer.js';
 import { effectFault } from './effect-args.js';
 import type { Patience, RedisLink, Reply } from './link.js';
+import { arranged, asTheyStood } from './member-acks.js';
 import { nonce } from '../nonce.js';
 import type { Outbox } from './outbox.js';
 import type { QueueKeys } from './queue-keys.js';
 import { ScriptCall } from './script-call.js';
 import { exchangeScript, plainExchangeScript } from './scripts/exchange.js';
 import { reclaimScript } from './scripts/reclaim.js';
-import { accepted, addSettlements, cancelled, isPlainAck, leaseLost, refusalsOf } from './settle-call.js';
+import { accepted, addSettlements, cancelled, leaseLost, notesOf } from './settle-call.js';
+import { ASK_WHAT_IS_DUE, toldMembers } from './told-members.js';
 import { Uncertain } from './uncertain.js';
 
 /** Settlements of one script: some ms of the server's time. */
@@ -45,12 +48,15 @@ export class RedisExchange {
   readonly #uncertain = new Uncertain();
   /** Claims whose answer was lost: what they took is asked for with the next claim. */
   #lost: LostClaim[] = [];
+  readonly #batches: BatchCalls;
 
   constructor(
     private readonly link: RedisLink,
     private readonly keys: QueueKeys,
     private readonly outbox: Outbox,
-  ) {}
+  ) {
+    this.#batches = new BatchCalls(link, keys.keyspace);
+  }
 
   /** A claim may have taken jobs that nobody knows of, and it is time to ask for them. */
   get hasLost(): boolean {
@@ -145,35 +151,56 @@ export class RedisExchange {
     const call = new ScriptCall();
     for (const queue of request.queues) call.key(this.keys.base(queue));
     call.args.push(request.limit, request.queues.length, request.leaseMs, name);
-    const { sent, faults } = faultless(settlements);
+    const { faultlessOnes, faults } = faultless(settlements);
+    const order = arranged(faultlessOnes, this.keys);
+    const sent = order.settlements;
     const far = addSettlements(call, sent, this.keys);
     let answer: readonly Reply[];
     try {
-      const script = sent.every(isPlainAck) ? plainExchangeScript : exchangeScript;
+      const script = order.simple ? plainExchangeScript : exchangeScript;
       answer = (await this.link.run(script, call.keys, call.args, patience)) as readonly Reply[];
     } catch (error) {
       if (isUnknown(error)) this.#uncertain.lost(sent);
       throw error;
     }
-    const settled = this.#results(sent, answer[0]!);
-    if (far) {
-      const stored = [...far].filter(([place]) => settled[place]!.ok);
-      await this.outbox.apply(
-        stored.map(([place, effects]) => ({ job: sent[place]!.job, effects })),
-        effectsMs,
-      );
-    }
+    const { results, flags } = this.#results(sent, answer[0]!);
+    if (flags || far) await this.#follow(sent, results, { flags, far }, effectsMs);
+    const settled = asTheyStood(results, order);
     return { settled: faults === undefined ? settled : withFaults(settlements, settled, faults), answer };
   }
 
-  #results(settlements: readonly Settlement[], reply: Reply): readonly SettleResult[] {
+  /** `flags` of members' ends that are to be told of, by their places. */
+  #results(
+    settlements: readonly Settlement[],
+    reply: Reply,
+  ): { readonly results: SettleResult[]; readonly flags: ReadonlyMap<number, number> | undefined } {
     const results = settlements.map(() => accepted);
-    for (const [place, why] of refusalsOf(reply)) {
-      if (why === 'c') results[place] = cancelled;
-      else if (!this.#uncertain.wasOurs(settlements[place]!, why)) results[place] = leaseLost;
+    let flags: Map<number, number> | undefined;
+    for (const [place, what] of notesOf(reply)) {
+      if (typeof what === 'number') (flags ??= new Map()).set(place, what);
+      else if (what === 'c') results[place] = cancelled;
+      else if (!this.#uncertain.wasOurs(settlements[place]!, what)) results[place] = leaseLost;
+      else if (settlements[place]!.effects?.member) (flags ??= new Map()).set(place, ASK_WHAT_IS_DUE);
     }
     this.#uncertain.known(settlements);
-    return results;
+    return { results, flags };
+  }
+
+  /** Applies effects in other slots, and adds to the results what became of the batches of members. */
+  async #follow(
+    sent: readonly Settlement[],
+    results: SettleResult[],
+    { flags, far }: { flags: ReadonlyMap<number, number> | undefined; far: ReadonlyMap<number, Effects> | undefined },
+    ms: number,
+  ): Promise<void> {
+    const stored = [...(far ?? [])].filter(([place]) => results[place]!.ok);
+    const effects = stored.map(([place, some]) => ({ job: sent[place]!.job, effects: some }));
+    const [counted, told] = await Promise.all([
+      effects.length > 0 ? this.outbox.apply(effects, ms) : [],
+      flags ? toldMembers(this.#batches, sent, flags, { ms, lost: 'repeat' }) : [],
+    ]);
+    for (const [place, progress] of told) results[place] = { ok: true, progress };
+    for (const [at, progress] of counted) results[stored[at]![0]] = { ok: true, progress };
   }
 }
 
@@ -183,7 +210,7 @@ function isUnknown(error: unknown): boolean {
 
 /** Those that can be sent, and by their place what is wrong with the others. */
 function faultless(settlements: readonly Settlement[]): {
-  readonly sent: readonly Settlement[];
+  readonly faultlessOnes: readonly Settlement[];
   readonly faults?: ReadonlyMap<number, unknown>;
 } {
   let faults: Map<number, unknown> | undefined;
@@ -193,8 +220,8 @@ function faultless(settlements: readonly Settlement[]): {
   });
   const wrong = faults;
   return wrong === undefined
-    ? { sent: settlements }
-    : { sent: settlements.filter((_, place) => !wrong.has(place)), faults: wrong };
+    ? { faultlessOnes: settlements }
+    : { faultlessOnes: settlements.filter((_, place) => !wrong.has(place)), faults: wrong };
 }
 
 function withFaults(

@@ -5,7 +5,7 @@ import type { QueueKeys } from './queue-keys.js';
 import { failed } from './redis-exchange.js';
 import { ScriptCall } from './script-call.js';
 import { renewScript } from './scripts/renew.js';
-import { accepted, addHeld, cancelled, leaseLost, refusalsOf } from './settle-call.js';
+import { accepted, addHeld, cancelled, leaseLost, notesOf } from './settle-call.js';
 
 const LONGEST_MS = 5_000;
 const JOBS = 2_000;
@@ -50,8 +50,8 @@ export class RedisLeases implements LeaseAbility {
       this.keys,
     );
     try {
-      const patience = { ms: Math.min(LONGEST_MS, leaseMs / 6), lost: 'repeat' } as const;
-      const refusals = refusalsOf(await this.link.run(renewScript, call.keys, call.args, patience));
+      const patience = { ms: Math.min(LONGEST_MS, Math.max(200, leaseMs / 6)), lost: 'repeat' } as const;
+      const refusals = notesOf(await this.link.run(renewScript, call.keys, call.args, patience));
       places.forEach((place, at) => {
         const why = refusals.get(at);
         results[place] = why === undefined ? accepted : why === 'c' ? cancelled : leaseLost;

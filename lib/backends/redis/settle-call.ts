@@ -4,6 +4,7 @@ import { addEffects } from './effect-args.js';
 import { effectsText } from './effects-text.js';
 import { leaseOf } from './lease-token.js';
 import type { Reply } from './link.js';
+import { batchOfAck, isPlainAck } from './member-acks.js';
 import type { QueueKeys } from './queue-keys.js';
 import type { ScriptCall } from './script-call.js';
 
@@ -17,13 +18,9 @@ export const accepted: SettleResult = Object.freeze({ ok: true });
 export const leaseLost: SettleResult = Object.freeze({ ok: false, reason: 'lease-lost' });
 export const cancelled: SettleResult = Object.freeze({ ok: false, reason: 'cancelled' });
 
-export function isPlainAck({ kind, effects }: Settlement): boolean {
-  return kind === 'ack' && effects === undefined;
-}
-
 /**
- * Adds settlements in their order: plain acks that are neighbours and of one queue are one stretch. Answers, by the place of their
- * settlements, the effects that are to be applied in other slots.
+ * Adds settlements in their order: plain acks that are neighbours and of one queue are one stretch, and so are members of one batch that
+ * have succeeded. Answers, by the place of their settlements, the effects that are to be applied in other slots.
  */
 export function addSettlements(
   call: ScriptCall,
@@ -33,14 +30,18 @@ export function addSettlements(
   const { args } = call;
   let far: Map<number, Effects> | undefined;
   let queue: string | undefined;
+  let batch: string | undefined;
   let countAt = -1;
   for (let place = 0; place < settlements.length; place += 1) {
     const one = settlements[place]!;
     const { job } = one;
-    if (isPlainAck(one)) {
-      if (countAt < 0 || job.queue !== queue || args[countAt] === STRETCH) {
+    const its = batchOfAck(one, keys);
+    if (its !== undefined || isPlainAck(one)) {
+      if (countAt < 0 || job.queue !== queue || its !== batch || args[countAt] === STRETCH) {
         ({ queue } = job);
-        countAt = args.push('a', call.key(keys.base(queue)), 0) - 1;
+        batch = its;
+        countAt = args.push(batch === undefined ? 'a' : 'm', call.key(keys.base(queue)), 0) - 1;
+        if (batch !== undefined) args.push(call.key(batch));
       }
       args[countAt] = (args[countAt] as number) + 1;
       args.push(leaseOf(job));
@@ -73,12 +74,12 @@ function addOne(call: ScriptCall, one: Settlement, keys: QueueKeys): Effects | u
   return far;
 }
 
-/** Those that were refused, by their place. */
-export function refusalsOf(reply: Reply): ReadonlyMap<number, Refusal> {
-  const refusals = new Map<number, Refusal>();
-  if (!Array.isArray(reply)) return refusals;
-  for (let at = 0; at < reply.length; at += 2) refusals.set(reply[at] as number, reply[at + 1] as Refusal);
-  return refusals;
+/** By their places, those that were refused, and the flags of members' ends of which something came. */
+export function notesOf(reply: Reply): ReadonlyMap<number, Refusal | number> {
+  const notes = new Map<number, Refusal | number>();
+  if (!Array.isArray(reply)) return notes;
+  for (let at = 0; at < reply.length; at += 2) notes.set(reply[at] as number, reply[at + 1] as Refusal | number);
+  return notes;
 }
 
 /** The number of a queue's key and the reservation of each, as the script of renewals takes them. */

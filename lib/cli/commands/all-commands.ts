@@ -1,12 +1,17 @@
 import type { QueueCommand } from '../command.js';
 import { batchesTable } from './batches-table.js';
+import { batches } from './batches.js';
 import { clear } from './clear.js';
 import { failedTable } from './failed-table.js';
 import { failed } from './failed.js';
 import { flush } from './flush.js';
 import { forget } from './forget.js';
 import { install } from './install.js';
+import { key } from './key.js';
+import { pruneBatches } from './prune-batches.js';
+import { pruneFailed } from './prune-failed.js';
 import { restart } from './restart.js';
+import { retryBatch } from './retry-batch.js';
 import { retry } from './retry.js';
 import { jobsTable } from './table.js';
 import { work } from './work.js';
@@ -17,9 +22,14 @@ export const commands: readonly QueueCommand[] = [
   restart,
   failed,
   retry,
+  retryBatch,
   forget,
   flush,
+  pruneFailed,
+  batches,
+  pruneBatches,
   clear,
+  key,
   install,
   jobsTable,
   failedTable,

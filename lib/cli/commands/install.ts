@@ -1,4 +1,4 @@
-import { connectionsWithTables, installSchema, schemaOf, storeAnswers } from '../../operations/install-schema.js';
+import { connectionsToInstall, installSchema, schemaOf, storeAnswers } from '../../operations/install-schema.js';
 import { answerWithin } from '../answer-within.js';
 import type { QueueCommand } from '../command.js';
 import type { OpenApp } from '../open-app.js';
@@ -10,19 +10,19 @@ interface Options {
 
 export const install: QueueCommand<Options> = {
   name: 'queue:install',
-  summary: 'create or update the tables of the database connections',
+  summary: 'create or update the tables of the database connections, and of outboxes',
   examples: ['', 'reports', '--print > queue.sql'],
   configure(command) {
     command
-      .argument('[connection]', 'default: every database connection in use')
+      .argument('[connection]', 'default: every one in use that has tables or an outbox')
       .option('--print', 'print the SQL for an empty database, and change nothing');
   },
   async run({ args, options, output, open }) {
     const app = await open();
     const named = args[0] as string | undefined;
-    const names = named === undefined ? connectionsWithTables(app.connections) : [named];
+    const names = named === undefined ? connectionsToInstall(app.connections) : [named];
     if (names.length === 0 && !output.options.json) {
-      output.say('No database connection is in use: there is nothing to install.');
+      output.say('No database connection and no outbox is in use: there is nothing to install.');
       return 0;
     }
     return options.print ? print(app, names, output) : make(app, names, output);

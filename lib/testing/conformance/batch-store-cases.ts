@@ -178,6 +178,53 @@ export const batchStoreCases: readonly ConformanceCase[] = [
     assert.deepEqual(await batches.store.page({ limit: 2, before: 'b-1' }), []);
   }),
 
+  batchCase('members are told with their states', async (batches, harness) => {
+    await batches.create(['a', 'b', 'c', 'd', 'e']);
+    await batches.end('a', 'done');
+    await batches.end('b', 'failed', ['c']);
+    await batches.end('d', 'failed');
+    await batches.end('d', 'done');
+    const page = present(await batches.store.members('batch', { limit: 10 }), 'page');
+    assert.equal(page.next, undefined);
+    assert.deepEqual(Object.fromEntries(page.members.map(({ id, state }) => [id, state])), {
+      a: 'done',
+      b: 'failed',
+      c: 'behind',
+      d: 'done',
+      e: 'waiting',
+    });
+    for (const { endedAt, state } of page.members) {
+      if (state === 'waiting') assert.equal(endedAt, undefined);
+      else assert.ok(endedAt === undefined || Math.abs(endedAt - harness.now()) < 3_000);
+    }
+    assert.equal(await batches.store.members('nothing', { limit: 10 }), undefined);
+    await batches.create([], { id: 'empty', sealed: false });
+    assert.deepEqual(await batches.store.members('empty', { limit: 10 }), { members: [] });
+  }),
+
+  batchCase('pages of members give each of them once', async (batches) => {
+    for (const [total, limit] of [
+      [7, 3],
+      [6, 3],
+      [1_300, 100],
+    ] as const) {
+      const id = `of ${total}`;
+      const ids = Array.from({ length: total }, (_, index) => `member-${index}`);
+      await batches.create(ids, { id });
+      const found: string[] = [];
+      for (let after: string | undefined; ;) {
+        const page = present(await batches.store.members(id, { limit, ...(after !== undefined && { after }) }), 'page');
+        assert.ok(page.members.length <= limit && (page.members.length > 0 || page.next === undefined));
+        found.push(...idsOf(page.members));
+        after = page.next;
+        if (after === undefined) break;
+        // What they do meanwhile moves none of them.
+        await batches.end(found.at(-1)!, 'done', undefined, id);
+      }
+      assert.deepEqual(found.sort(), ids.sort());
+    }
+  }),
+
   batchCase('a deleted batch is gone, members with it', async (batches) => {
     await batches.create(['a']);
     assert.equal(await batches.store.delete('batch'), true);
@@ -195,15 +242,25 @@ export const batchStoreCases: readonly ConformanceCase[] = [
       await batches.store.cancel(`cancelled-${suffix}`);
     };
     await make('old');
+    await batches.create(['a'], { id: 'cancelled-late' });
     await harness.advance(300);
     const between = present((await batches.create([], { id: 'between' })).createdAt, 'moment');
     await harness.advance(300);
     await make('new');
+    // Those that were cancelled go by when they were made.
+    await batches.store.cancel('cancelled-late');
     const left = async (): Promise<string[]> => idsOf(await batches.store.page({ limit: 20 })).sort();
     assert.equal(await batches.store.prune({ finished: between }), 1);
     assert.equal(await batches.store.prune({ unfinished: between }), 1);
-    assert.deepEqual(await left(), ['between', 'cancelled-new', 'cancelled-old', 'finished-new', 'running-new']);
-    assert.equal(await batches.store.prune({ cancelled: between }), 1);
+    assert.deepEqual(await left(), [
+      'between',
+      'cancelled-late',
+      'cancelled-new',
+      'cancelled-old',
+      'finished-new',
+      'running-new',
+    ]);
+    assert.equal(await batches.store.prune({ cancelled: between }), 2);
     assert.equal(await batches.store.prune({ finished: between }), 0);
     assert.equal(await batches.store.recordEnd('running-old', { jobId: 'a', outcome: 'done' }), undefined);
     assert.deepEqual(await left(), ['between', 'cancelled-new', 'finished-new', 'running-new']);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import type { FailedJob } from '../../contracts/failed-job-store.js';
-import type { Effects, Settlement } from '../../contracts/queue-driver.js';
 import type { ConformanceCase } from './conformance-case.js';
 import {
   accepted,
@@ -154,99 +153,6 @@ export const effectsCases: readonly ConformanceCase[] = [
     },
     lockStore,
     atomically('unlock'),
-  ),
-
-  queueCase(
-    "a member's end is counted with the ack, and not for a stale token",
-    async (queue, backend) => {
-      const batches = present(backend.batches, 'batch store');
-      const members = entries(2);
-      await batches.create({
-        id: 'batch-1',
-        name: '',
-        options: '{}',
-        memberIds: idsOf(members),
-        sealed: true,
-        cancelOnFailure: false,
-      });
-      await queue.push(...members);
-      const end = (jobId: string, outcome: 'done' | 'failed') => ({ member: { batchId: 'batch-1', jobId, outcome } });
-      const lost = await queue.takeOne({ leaseMs: 1_000 });
-      const held = await queue.takeOne();
-      await queue.harness.advance(1_250);
-      const job = await queue.takeOne();
-      refused(await queue.ack(lost, end(lost.id, 'failed')), 'lease-lost');
-      assert.equal((await batches.find('batch-1'))?.endedJobs, 0);
-      accepted(await queue.ack(job, end(job.id, 'done')));
-      accepted(await queue.ack(held, end(held.id, 'failed')));
-      const batch = present(await batches.find('batch-1'), 'batch');
-      assert.deepEqual([batch.pendingJobs, batch.failedJobs, batch.endedJobs], [1, 1, 2]);
-      assert.ok(batch.finishedAt !== undefined);
-      assert.deepEqual(batch.failedJobIds, [held.id]);
-    },
-    batchStore,
-    atomically('member'),
-  ),
-
-  queueCase(
-    'members that end together are all counted, once, whatever stands beside them',
-    async (queue, backend) => {
-      const batches = present(backend.batches, 'batch store');
-      const jobs = entries(9);
-      const [a1, a2, a3, b1, b2] = idsOf(jobs);
-      const create = (id: string, memberIds: readonly string[]) =>
-        batches.create({ id, name: '', options: '{}', memberIds, sealed: true, cancelOnFailure: false });
-      await create('a', [a1!, a2!, a3!]);
-      await create('b', [b1!, b2!]);
-      await batches.recordEnd('b', { jobId: b2!, outcome: 'failed' });
-      await queue.push(...jobs);
-      const held = await queue.take({ limit: 9, leaseMs: 1_000 });
-      const done = (batchId: string, jobId: string) => ({ member: { batchId, jobId, outcome: 'done' as const } });
-      const ack = (at: number, effects?: Effects): Settlement => ({
-        kind: 'ack',
-        job: held.find(({ id }) => id === jobs[at]!.id)!,
-        ...(effects && { effects }),
-      });
-      const settled = await queue.driver.settle([
-        ack(0, done('a', a1!)),
-        ack(5),
-        ack(3, done('b', b1!)),
-        ack(1, done('a', a2!)),
-        // It had failed before.
-        ack(4, done('b', b2!)),
-        ack(6, done('a', 'nobody')),
-        ack(7, done('gone', jobs[7]!.id)),
-      ]);
-      settled.forEach(accepted);
-      const read = async (id: string) => {
-        const batch = present(await batches.find(id), 'batch');
-        return [batch.pendingJobs, batch.failedJobs, batch.endedJobs, batch.finishedAt !== undefined];
-      };
-      assert.deepEqual(await read('a'), [1, 0, 2, false]);
-      assert.deepEqual(await read('b'), [0, 0, 2, true]);
-      await queue.harness.advance(1_250);
-      const again = (await queue.take()).find(({ id }) => id === a3)!;
-      // Its lease has run out, and the job is somebody else's: that end is not counted.
-      const [late] = await queue.driver.settle([ack(2, done('a', a3!)), ack(8, done('a', 'nobody'))]);
-      refused(late!, 'lease-lost');
-      assert.deepEqual(await read('a'), [1, 0, 2, false]);
-      accepted(await queue.ack(again, done('a', a3!)));
-      assert.deepEqual(await read('a'), [0, 0, 3, true]);
-    },
-    batchStore,
-    atomically('member'),
-  ),
-
-  queueCase(
-    'a member of a batch that is gone does not hold up the ack',
-    async (queue) => {
-      await queue.push(entry());
-      const job = await queue.takeOne();
-      accepted(await queue.ack(job, { member: { batchId: 'pruned', jobId: job.id, outcome: 'done' } }));
-      assert.deepEqual(await queue.take(), []);
-    },
-    batchStore,
-    atomically('member'),
   ),
 
   queueCase(

@@ -1,6 +1,7 @@
 import type { ConformanceCase } from './conformance-case.js';
 import { contentionCases } from './contention-cases.js';
 import { effectsCases } from './effects-cases.js';
+import { memberEffectsCases } from './member-effects-cases.js';
 import { exchangeCases } from './exchange-cases.js';
 import { hostileInputCases } from './hostile-input-cases.js';
 import { inspectionCases } from './inspection-cases.js';
@@ -21,6 +22,7 @@ export const queueDriverCases: readonly ConformanceCase[] = [
   ...settleCases,
   ...leaseCases,
   ...effectsCases,
+  ...memberEffectsCases,
   ...exchangeCases,
   ...sizeCases,
   ...inspectionCases,

@@ -24,6 +24,13 @@ export function canHave(store: SiteStore): boolean {
 /** Those that every promise about processes is kept on. */
 export const SITE_STORES = (['sqlite', 'postgres', 'mariadb', 'redis'] as const).filter(canHave);
 
+/** Those of tests that kill or race through dozens of rounds: with `SWEEP=full` all, else one of each make of store. */
+export const SWEPT_STORES = SITE_STORES.filter((store) => process.env['SWEEP'] === 'full' || store !== 'mariadb');
+export const LEFT_OUT_OF_SWEEPS =
+  SWEPT_STORES.length === SITE_STORES.length
+    ? ''
+    : 'MariaDB is left out here, since its statements are of the same make as those of Postgres: SWEEP=full takes it in.';
+
 /** Of a test's own, which it may stop. */
 export type SiteServer = SqlServer | RedisServer | RedisCluster | RedisSentinel;
 

@@ -7,7 +7,15 @@ import type { Answer, Order, Wanted } from '../../fixtures/processes/producer.js
 import { buildFixture } from '../../support/build-fixture.js';
 import { sharedStore, storeOn, type SiteKeeping, type SiteServer, type SiteStore } from './site-stores.js';
 
-export { canHave, SITE_STORES, siteServer, type SiteServer, type SiteStore } from './site-stores.js';
+export {
+  canHave,
+  LEFT_OUT_OF_SWEEPS,
+  SITE_STORES,
+  siteServer,
+  SWEPT_STORES,
+  type SiteServer,
+  type SiteStore,
+} from './site-stores.js';
 
 export interface Ended {
   readonly code: number | null;

@@ -6,7 +6,8 @@ import { pushCall, pushResults } from '../../../lib/backends/redis/push-call.js'
 import { pushGroups } from '../../../lib/backends/redis/push-groups.js';
 import { QueueKeys } from '../../../lib/backends/redis/queue-keys.js';
 import { ScriptCall } from '../../../lib/backends/redis/script-call.js';
-import { addSettlements, refusalsOf } from '../../../lib/backends/redis/settle-call.js';
+import { arranged, asTheyStood } from '../../../lib/backends/redis/member-acks.js';
+import { addSettlements, notesOf } from '../../../lib/backends/redis/settle-call.js';
 import { Uncertain } from '../../../lib/backends/redis/uncertain.js';
 import type { Effects, PushEntry, ReservedJob, Settlement } from '../../../lib/contracts/queue-driver.js';
 import { timeOrderedUuid } from '../../../lib/support/time-ordered-uuid.js';
@@ -128,12 +129,80 @@ describe('the call of a settlement', () => {
     expect(readEffects(String(call.args[5]))).toEqual(effects);
   });
 
-  it('reads refusals by their places', () => {
-    expect(refusalsOf(0).size).toBe(0);
-    expect([...refusalsOf([0, 'c', 7, 'g'])]).toEqual([
+  it('reads refusals, and flags of members, by their places', () => {
+    expect(notesOf(0).size).toBe(0);
+    expect([...notesOf([0, 'c', 7, 'g', 8, 3])]).toEqual([
       [0, 'c'],
       [7, 'g'],
+      [8, 3],
     ]);
+  });
+
+  const member = (id: string, batchId: string, over: Partial<Effects> = {}, queue = 'a'): Settlement => ({
+    kind: 'ack',
+    job: job({ id, queue }),
+    effects: { member: { batchId, jobId: id, outcome: 'done' }, ...over },
+  });
+
+  it('names a batch once for neighbours that are its members and have succeeded', () => {
+    const call = new ScriptCall();
+    const unlock = [{ key: 'k', owner: 'o' }];
+    const some = [member('x', 'b'), member('y', 'b', { push: [] }), member('z', 'c'), member('u', 'c', { unlock })];
+    expect(addSettlements(call, some, keys)).toBeUndefined();
+    expect(call.keys).toEqual(['p:{a}', 'p:{!batch:b}', 'p:{!batch:c}', 'p:{!lock:k}']);
+    expect(call.args.slice(0, 6)).toEqual(['m', 1, 2, 2, `x${token}`, `y${token}`]);
+    expect(call.args.slice(6, 11)).toEqual(['m', 1, 1, 3, `z${token}`]);
+    expect(call.args.slice(11, 15)).toEqual(['x', 1, `u${token}`, 8]);
+  });
+
+  it('has at most a thousand members in a stretch', () => {
+    const call = new ScriptCall();
+    addSettlements(
+      call,
+      Array.from({ length: 1_001 }, (_, at) => member(`j${at}`, 'b')),
+      keys,
+    );
+    expect(call.args.slice(0, 4)).toEqual(['m', 1, 1_000, 2]);
+    expect(call.args.slice(1_004, 1_008)).toEqual(['m', 1, 1, 2]);
+  });
+
+  it('puts members of one batch together, by queue, and the answers back where they belong', () => {
+    const release: Settlement = { kind: 'release', job: job({ id: 'r' }), delayMs: 0 };
+    const some = [
+      member('1', 'b'),
+      release,
+      member('2', 'c'),
+      { kind: 'ack', job: job({ id: '3' }) } as const,
+      member('4', 'b'),
+      member('5', 'b', {}, 'other'),
+      member('6', 'c'),
+    ];
+    const order = arranged(some, keys);
+    expect(order.simple).toBe(false);
+    expect(order.settlements.map(({ job: { id } }) => id)).toEqual(['3', '1', '4', '2', '6', '5', 'r']);
+    const ids = order.settlements.map(({ job: { id } }) => id);
+    expect(asTheyStood(ids, order)).toEqual(some.map(({ job: { id } }) => id));
+  });
+
+  it('leaves what stands together as it is, and what is in another slot', () => {
+    const some = [member('1', 'b'), member('2', 'b')];
+    expect(arranged(some, keys)).toEqual({ settlements: some, simple: true });
+    expect(arranged(some, slots)).toEqual({ settlements: some, simple: false });
+    expect(arranged(some, new QueueKeys(new Keyspace('{p}'), true)).simple).toBe(true);
+    const plain: Settlement[] = [{ kind: 'ack', job: job() }];
+    expect(arranged(plain, keys)).toEqual({ settlements: plain, simple: true });
+  });
+
+  it('does not take a member for simple that failed, took others along, or is told under another id', () => {
+    for (const end of [
+      { batchId: 'b', jobId: 'id', outcome: 'failed' },
+      { batchId: 'b', jobId: 'id', outcome: 'done', alsoEnded: ['x'] },
+      { batchId: 'b', jobId: 'other', outcome: 'done' },
+    ] as const) {
+      expect(arranged([{ kind: 'ack', job: job(), effects: { member: end } }], keys).simple).toBe(false);
+    }
+    const release: Settlement = { ...member('id', 'b'), kind: 'release', delayMs: 0 };
+    expect(arranged([release], keys).simple).toBe(false);
   });
 });
 

@@ -4,6 +4,7 @@ import { Keyspace } from '../../../lib/backends/redis/keyspace.js';
 import type { RedisLink, Reply } from '../../../lib/backends/redis/link.js';
 import { Outbox } from '../../../lib/backends/redis/outbox.js';
 import { QueueKeys } from '../../../lib/backends/redis/queue-keys.js';
+import type { BatchProgress, BatchRecord, BatchStore } from '../../../lib/contracts/batch-store.js';
 import type { Effects } from '../../../lib/contracts/queue-driver.js';
 import { deferred } from '../../../lib/support/deferred.js';
 
@@ -15,7 +16,11 @@ const settled = (key: string) => ({
   effects: unlock(key),
 });
 
-function outboxOf(release: (key: string) => Promise<boolean>, left: readonly Reply[] = ['0']) {
+function outboxOf(
+  release: (key: string) => Promise<boolean>,
+  left: readonly Reply[] = ['0'],
+  recordEnd: BatchStore['recordEnd'] = () => Promise.resolve(undefined),
+) {
   const removed: unknown[] = [];
   const runs: unknown[] = [];
   const link: RedisLink = {
@@ -33,7 +38,7 @@ function outboxOf(release: (key: string) => Promise<boolean>, left: readonly Rep
   const outbox = new Outbox(link, keys, {
     push: () => Promise.resolve([]),
     locks: { release },
-    batches: { recordEnd: () => Promise.resolve(undefined) },
+    batches: { recordEnd },
     failed: { record: () => Promise.resolve() },
   });
   return { outbox, removed, runs };
@@ -98,5 +103,55 @@ describe('effects in other slots', () => {
     const began = performance.now();
     await outbox.close();
     expect(performance.now() - began).toBeLessThan(1_900);
+  });
+
+  describe('of members', () => {
+    const told = (over: Partial<BatchProgress>): BatchProgress => ({
+      batch: { id: 'b' } as BatchRecord,
+      counted: true,
+      started: false,
+      finished: false,
+      cancelled: false,
+      due: [],
+      ...over,
+    });
+    const end = (jobId: string) => ({
+      ...settled(jobId),
+      effects: { member: { batchId: 'b', jobId, outcome: 'done' } } satisfies Effects,
+    });
+
+    it('tell what became of the batch, where something did', async () => {
+      const answers: Record<string, BatchProgress | undefined> = {
+        a: told({ started: true }),
+        b: told({}),
+        c: undefined,
+        d: told({ counted: false, due: ['then'] }),
+      };
+      const { outbox, removed } = outboxOf(
+        () => Promise.resolve(true),
+        ['0'],
+        (_id, { jobId }) => Promise.resolve(answers[jobId]),
+      );
+      const progress = await outbox.apply([end('a'), settled('x'), end('b'), end('c'), end('d')], 1_000);
+      expect([...progress].sort(([a], [b]) => a - b)).toEqual([
+        [0, answers['a']],
+        [4, answers['d']],
+      ]);
+      expect(removed).toHaveLength(5);
+    });
+
+    it('tell nothing that came too late', async () => {
+      const gate = deferred();
+      const { outbox, removed } = outboxOf(
+        () => Promise.resolve(true),
+        ['0'],
+        () => gate.promise.then(() => told({ finished: true })),
+      );
+      const progress = await outbox.apply([end('a')], 5);
+      gate.resolve();
+      await turn();
+      expect(removed).toHaveLength(1);
+      expect(progress.size).toBe(0);
+    });
   });
 });

@@ -55,6 +55,9 @@ describe('QueueBus', () => {
       inProcess: () => () => Promise.resolve('ran'),
       afterResponse: (fn) => void fn(),
       report: (message) => void reports.push(message),
+      batches: () => {
+        throw new Error('no batches here');
+      },
     });
     return { bus, reports };
   };

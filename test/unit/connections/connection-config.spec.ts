@@ -13,6 +13,7 @@ describe('resolveConnections', () => {
     expect(resolved.connections.get('database')).toEqual({
       name: 'database',
       driver: 'database',
+      inProcess: false,
       options: { driver: 'database' },
       queue: 'default',
       leaseMs: 30_000,
@@ -26,6 +27,13 @@ describe('resolveConnections', () => {
       dispatchTimeoutMs: 5_000,
       maxPayload: 1_048_576,
     });
+  });
+
+  it('knows which drivers of its own run jobs in this process', () => {
+    const inProcess = (options: object): string[] =>
+      [...resolve(options).connections.values()].filter((one) => one.inProcess).map(({ name }) => name);
+    expect(inProcess({ connections: { later: { driver: 'deferred' } } })).toEqual(['later', 'sync', 'deferred']);
+    expect(inProcess({ drivers: { sync: () => ({}) } })).toEqual(['deferred']);
   });
 
   it('takes the default from the option, then the environment', () => {
@@ -148,9 +156,19 @@ describe('resolveConnections', () => {
       'connections.a.table',
     ],
     [
-      'what is not there yet',
-      { connections: { a: { driver: 'redis', outbox: { dataSource: 'default' } } } },
-      'connections.a.outbox is not available yet. Leave it out.',
+      'an outbox on the database itself',
+      { connections: { a: { driver: 'database', outbox: true } } },
+      "connections.a.outbox: a database connection needs no outbox. Dispatch with .within(manager), and the job is committed with the caller's transaction.",
+    ],
+    [
+      'an outbox without a DataSource',
+      { connections: { a: { driver: 'redis', outbox: {} } } },
+      'connections.a.outbox.dataSource is missing',
+    ],
+    [
+      'an outbox that is a name',
+      { connections: { a: { driver: 'redis', outbox: 'reports' } } },
+      'connections.a.outbox is "reports". Give true, or name the DataSource: { dataSource: \'reports\' }.',
     ],
     ['a missing region', { connections: { a: { driver: 'sqs' } } }, 'connections.a.region is missing'],
     [
@@ -182,9 +200,21 @@ describe('resolveConnections', () => {
     expect(attempt).not.toThrow(/\n/);
   });
 
-  it('takes an option that is not there yet where it is off', () => {
-    expect(resolve({ connections: { a: { driver: 'redis', outbox: false } } }).connections.has('a')).toBe(true);
-    expect(() => resolve({ connections: { a: { driver: 'redis', outbox: true } } })).toThrow(/not available yet/);
+  it('knows where an outbox is', () => {
+    const { connections } = resolve({
+      connections: {
+        none: { driver: 'redis', outbox: false },
+        usual: { driver: 'redis', outbox: true },
+        named: { driver: 'memory', outbox: { dataSource: 'reports', table: 'reports_outbox' } },
+        own: { driver: 'mine', outbox: { dataSource: 'reports' } } as never,
+        database: { driver: 'database', outbox: false } as never,
+      },
+      drivers: { mine: () => ({}) },
+    });
+    expect(connections.get('none')).not.toHaveProperty('outbox');
+    expect(connections.get('usual')?.outbox).toEqual({ dataSource: 'default', table: 'queue_outbox' });
+    expect(connections.get('named')?.outbox).toEqual({ dataSource: 'reports', table: 'reports_outbox' });
+    expect(connections.get('own')?.outbox).toEqual({ dataSource: 'reports', table: 'queue_outbox' });
   });
 
   it('refuses a queue name that no store could carry', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Outgoing } from '../../../lib/connections/queue-connection.js';
+import type { Outgoing } from '../../../lib/connections/outgoing.js';
 import { unlimited } from '../../../lib/contracts/driver-limits.js';
 import type { PushEntry, PushResult, QueueDriver } from '../../../lib/contracts/queue-driver.js';
 import { JobQueued, JobQueueing } from '../../../lib/contracts/queue-events.js';

@@ -118,6 +118,19 @@ describe('errorText', () => {
     expect(performance.now() - start).toBeLessThan(2_000);
   });
 
+  it('leaves out the passwords of URLs, and is not held up by a text made for that', () => {
+    const cause = new Error('connect postgres://app:pa55@db:5432/x');
+    const text = errorText(new Error('no redis://:s3cret@cache/0', { cause }));
+    expect(text).toContain('no redis://:***@cache/0');
+    expect(text).toContain('postgres://app:***@db:5432/x');
+    expect(text).not.toMatch(/pa55|s3cret/);
+    for (const part of ['a.', 'a://', 'a://b:', 'a://b:c@', ':', 'a-']) {
+      const start = performance.now();
+      errorText(part.repeat(100_000));
+      expect(performance.now() - start).toBeLessThan(1_000);
+    }
+  });
+
   it('survives an error whose own fields throw', () => {
     const get = (): never => {
       throw new Error('getter');
@@ -126,6 +139,20 @@ describe('errorText', () => {
     const error: unknown = Object.create(Error.prototype, Object.fromEntries(fields));
     expect(toError(error)).toBe(error);
     expect(errorText(error)).toBe('an error that cannot be printed');
+  });
+});
+
+describe('toError', () => {
+  it('shows nothing of an object that an encrypted job threw', () => {
+    const thrown = { card: 'canary' };
+    expect(toError(thrown).message).toContain('canary');
+    const error = toError(thrown, true);
+    expect(errorText(error)).not.toContain('canary');
+    expect(error.cause).toBeUndefined();
+    expect(toError('said so', true).message).toBe('The job threw said so');
+    expect(toError(null, true)).toBeInstanceOf(Error);
+    const own = new Error('own');
+    expect(toError(own, true)).toBe(own);
   });
 });
 

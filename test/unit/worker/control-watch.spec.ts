@@ -10,17 +10,21 @@ import {
 import { FakeClock } from '../../../lib/testing/fake-clock.js';
 import { ControlWatch } from '../../../lib/worker/control-watch.js';
 
-function open() {
+/** Nothing is forwarded. */
+const memory = { name: 'memory', queueName: (queue: string) => queue };
+
+function open(connection = memory) {
   const clock = new FakeClock(0);
   const hub = new EventHub(() => {});
-  const state: { marks: ControlMarks; reads: number; changes: number } = {
+  const state: { marks: ControlMarks; reads: number; changes: number; asked?: readonly string[] } = {
     marks: { allPaused: false, paused: [] },
     reads: 0,
     changes: 0,
   };
   const store = {
-    read: () => {
+    read: (_connection: string, queues: readonly string[]) => {
       state.reads += 1;
+      state.asked = queues;
       return Promise.resolve(state.marks);
     },
   } as unknown as ControlStore;
@@ -30,7 +34,7 @@ function open() {
   for (const type of [WorkerQueuePaused, WorkerQueueResumed]) hub.on(type, (event) => void events.push(event));
   const watch = new ControlWatch(
     store,
-    'memory',
+    connection,
     ['high', 'low'],
     3_000,
     clock,
@@ -117,7 +121,7 @@ describe('ControlWatch', () => {
     const { hub, clock } = open();
     const watch = new ControlWatch(
       undefined,
-      'x',
+      memory,
       ['a'],
       1,
       clock,
@@ -127,5 +131,25 @@ describe('ControlWatch', () => {
     );
     await watch.look();
     expect([watch.due, watch.restarted, watch.allPaused, watch.open]).toEqual([false, false, false, ['a']]);
+  });
+
+  it('looks for the marks of a forwarded queue under the name that it really has', async () => {
+    const names = new Map([
+      ['high', 'urgent'],
+      ['low', 'urgent'],
+    ]);
+    const { watch, state, events } = open({
+      name: 'memory',
+      queueName: (queue) => names.get(queue) ?? queue,
+    });
+    state.marks = { allPaused: false, paused: ['urgent'] };
+    await watch.look();
+    expect(state.asked).toEqual(['urgent']);
+    expect(watch.open).toEqual([]);
+    expect(events).toEqual([new WorkerQueuePaused('memory', 'high'), new WorkerQueuePaused('memory', 'low')]);
+    names.delete('low');
+    await watch.look();
+    expect(state.asked).toEqual(['urgent', 'low']);
+    expect(watch.open).toEqual(['low']);
   });
 });

@@ -13,6 +13,7 @@ const limits = (more: Partial<AttemptLimits> = {}): AttemptLimits => ({
 const error = new Error('broken');
 const thrown = { error };
 const release = { kind: 'release', delayMs: 70 } as const;
+const postponed = { ...release, countAttempt: false } as const;
 const failing = { kind: 'fail', error: new Error('by hand') } as const;
 const removal = { kind: 'delete' } as const;
 const NOW = 1_000;
@@ -57,6 +58,8 @@ describe('decide', () => {
     ['a failure by hand, then a throw', { intent: failing, thrown }, {}, { kind: 'failed', error: failing.error }],
     ['a release', { intent: release }, {}, released],
     ['a release on the last try', { intent: release, attempts: 3 }, {}, released],
+    ['a postponement', { intent: postponed }, {}, { ...released, countAttempt: false }],
+    ['a postponement, then a throw', { intent: postponed, thrown }, {}, { ...released, countAttempt: false }],
     ['a release, then a throw', { intent: release, thrown, exceptions: 1 }, {}, released],
     ['a release, then a throw on the last try', { intent: release, thrown, attempts: 3 }, {}, failed],
     ['a throw', { thrown, exceptions: 1 }, {}, again()],

@@ -1,12 +1,12 @@
 /**
- * Settlements behind their fence: the reservation in `:leased`. What is refused is noted in `refused` as its place in the call and a
- * letter: `c` it was removed by hand, `g` gone, `f` free, `h` held under another token. A token that was taken back by hand is a key
- * `:gone:<token>`.
+ * Settlements behind their fence: the reservation in `:leased`. What is refused is noted as its place in the call and a letter: `c` it was
+ * removed by hand, `g` gone, `f` free, `h` held under another token. A token that was taken back by hand is a key `:gone:<token>`.
  *
- * `ack_many(base, at, n, place)` ends n reservations, which stand in the arguments from `at` on.
+ * `ack_many(base, at, n, place)` ends n reservations, which stand in the arguments from `at` on; it answers the ids of those that it
+ * ended, and the numbers of their arguments.
  */
 export const ackPart = `
-local refused, held = {}, {}
+local held = {}
 
 local function is_held(base, id)
   local ids = held[base]
@@ -25,8 +25,7 @@ local function refuse(base, lease, place)
   if redis.call('EXISTS', base .. ':gone:' .. token_of(lease)) == 1 then why = 'c'
   elseif redis.call('HEXISTS', base .. ':jobs', id) == 0 then why = 'g'
   elseif not is_held(base, id) then why = 'f' end
-  refused[#refused + 1] = place
-  refused[#refused + 1] = why
+  note(place, why)
 end
 
 local function drop(base, ids)
@@ -35,11 +34,17 @@ local function drop(base, ids)
 end
 
 local function ack_many(base, at, n, place)
-  local ids, others = {}, {}
+  local ids, slots, others = {}, {}, {}
   for i = at, at + n - 1 do
-    if redis.call('ZREM', base .. ':leased', ARGV[i]) == 1 then ids[#ids + 1] = id_of(ARGV[i]) else others[#others + 1] = i end
+    if redis.call('ZREM', base .. ':leased', ARGV[i]) == 1 then
+      ids[#ids + 1] = id_of(ARGV[i])
+      slots[#ids] = i
+    else
+      others[#others + 1] = i
+    end
   end
   if #ids > 0 then drop(base, ids) end
   for _, i in ipairs(others) do refuse(base, ARGV[i], place + i - at) end
+  return ids, slots
 end
 `;

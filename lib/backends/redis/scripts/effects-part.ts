@@ -1,5 +1,5 @@
 /**
- * `apply_effects(base, now, token, at, behind)` does what follows a settlement, in the order of the arguments from `at` to before
+ * `apply_effects(base, now, token, at, behind, place)` does what follows a settlement, in the order of the arguments from `at` to before
  * `behind`. Each has a letter and, but for the last, the number of a key:
  *
  *     m  batch: member, outcome, how many ended with it, those
@@ -9,7 +9,7 @@
  *     o  what cannot be done here, since its keys are in another slot: kept in `:effects` under the token, behind the moment and a colon
  */
 export const effectsPart = `
-local function apply_effects(base, now, token, at, behind)
+local function apply_effects(base, now, token, at, behind, place)
   while at < behind do
     local kind, key = ARGV[at], KEYS[tonumber(ARGV[at + 1])]
     if kind == 'u' then
@@ -21,7 +21,7 @@ local function apply_effects(base, now, token, at, behind)
     elseif kind == 'm' then
       local n, also = tonumber(ARGV[at + 4]), {}
       for i = 1, n do also[i] = ARGV[at + 4 + i] end
-      end_member(key, ARGV[at + 2], ARGV[at + 3], also, now)
+      note_member(place, key, end_member(key, ARGV[at + 2], ARGV[at + 3], also, now))
       at = at + 5 + n
     elseif kind == 'f' then
       record_failure(key, ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])

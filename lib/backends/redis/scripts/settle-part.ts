@@ -29,7 +29,7 @@ local function settle_one(kind, base, now, at, place)
   held = {}
   if kind == 'x' then drop(base, { id_of(lease) })
   else release(base, now, id_of(lease), tonumber(ARGV[at + 1]), ARGV[at + 2] == '1', ARGV[at + 3]) end
-  apply_effects(base, now, token_of(lease), effects + 1, behind)
+  apply_effects(base, now, token_of(lease), effects + 1, behind, place)
   return behind
 end
 `;
