@@ -38,6 +38,7 @@ export function plan(rows, peers, rounds) {
 
 function runsIn(peer, row) {
   if (row.families !== undefined && !row.families.includes(peer.family)) return false;
+  if (row.ours && !peer.ours) return false;
   if (row.excludes?.includes(peer.id)) return false;
   return peer.rows === undefined || named(row.id, peer.rows);
 }

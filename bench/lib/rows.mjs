@@ -1,4 +1,5 @@
 import { backlogRows } from '../rows/backlog.mjs';
+import { batchRows } from '../rows/batch.mjs';
 import { costRows } from '../rows/cost.mjs';
 import { costRedisRows } from '../rows/cost-redis.mjs';
 import { delayedRows } from '../rows/delayed.mjs';
@@ -12,11 +13,12 @@ import { storageRows } from '../rows/storage.mjs';
 
 /**
  * In the order of the tables. A row has an `id`; `lines`, what of its values is shown and which way is better; `once` where one round
- * says enough; `quick` where it is part of a quick run; `families` where it is not for all.
+ * says enough; `quick` where it is part of a quick run; `families` and `ours` where it is not for all.
  */
 export const ROWS = [
   ...dispatchRows,
   ...processRows,
+  ...batchRows,
   ...latencyRows,
   ...delayedRows,
   ...storageRows,

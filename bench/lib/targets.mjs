@@ -18,6 +18,7 @@ const atMost = (row, metric, peer, value, against) => ({ row, metric, peer, kind
 
 export const TARGETS = [
   under('process.c100', 'cpu', 'ours-memory', 15),
+  ...batches('ours-memory'),
 
   rate('dispatch.serial', 'ours-sqlite', 0.9, SQLITE),
   rate('dispatch.c100', 'ours-sqlite', 1, SQLITE),
@@ -30,6 +31,7 @@ export const TARGETS = [
   ...lateness('ours-sqlite', 30, 100),
   ...steadyClaims('ours-sqlite'),
   under('rss', 'filled', 'ours-sqlite', 130),
+  ...batches('ours-sqlite'),
   ...idle('ours-sqlite'),
 
   rate('dispatch.serial', 'ours-pg', 1.5, POSTGRES),
@@ -48,6 +50,7 @@ export const TARGETS = [
   under('storage', 'bytes', 'ours-pg', 300),
   ...steadyClaims('ours-pg'),
   under('rss', 'filled', 'ours-pg', 130),
+  ...batches('ours-pg'),
   ...idle('ours-pg'),
 
   rate('dispatch.serial', 'ours-redis', 2, BULLMQ),
@@ -63,8 +66,14 @@ export const TARGETS = [
   under('storage', 'bytes', 'ours-redis', 1, BULLMQ),
   ...steadyClaims('ours-redis', 'backlog.1000k'),
   under('rss', 'filled', 'ours-redis', 1, BULLMQ),
+  ...batches('ours-redis'),
   under('cost.redis', 'trips100', 'ours-redis', 0.1),
 ];
+
+/** A batch costs its members no more than this. */
+function batches(peer) {
+  return ['batch.c10', 'batch.c100'].map((row) => ({ row, metric: 'share', peer, kind: 'no less than', value: 0.7 }));
+}
 
 function lateness(peer, p50, p99) {
   return [

@@ -39,6 +39,11 @@ export async function open({ family, store, options }) {
     async bulk(list) {
       await bus.bulk(list.map(({ n, p }) => new Noop(n, p)));
     },
+    async batch(list) {
+      const batch = await bus.batch(list.map(({ n, p }) => new Noop(n, p))).dispatch();
+      // Members that have not been counted as done.
+      return { open: async () => (await batch.fresh()).pendingJobs };
+    },
     async pending() {
       return (await app.get(QueueManager).connection().size()).total;
     },

@@ -81,6 +81,8 @@ describe('the tarball', () => {
       'LICENSE',
       'README.md',
       'docs/database.md',
+      'docs/dispatching.md',
+      'docs/entities.md',
       'docs/events.md',
       'docs/redis.md',
       'docs/worker.md',
