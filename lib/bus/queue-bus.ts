@@ -9,6 +9,7 @@ import type {
 import { inlineClosure, isClass } from '../job/closure.js';
 import type { Batches, PruneBatchesOptions } from './batches.js';
 import { type Link, LiveList } from '../support/live-list.js';
+import { declined } from './declined.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { Empty } from '../job/queueable.js';
 import type { BatchMember, PendingBatch } from './pending-batch.js';
@@ -48,12 +49,12 @@ export class QueueBus {
    *
    * A function runs as it is, on connections that run their jobs in this process (sync, deferred); others refuse it.
    *
-   * @returns the receipt, when awaited; `null` when a unique lock stopped it
+   * @returns the receipt, when awaited; `null` when a unique lock, or the job's own `prepareForDispatch()`, stopped it
    * @throws NotAJobError, UnserializableError, InvalidOptionError, DispatchTimeoutError when awaited
    */
   dispatch(job: QueueableJob | ClosureJob | InlineClosure): PendingDispatch {
     const given = isInline(job) ? inlineClosure(job) : job;
-    return this.#pending((options) => this.services.dispatcher.dispatch(given, options));
+    return this.#pending((options) => this.#unlessDeclined(given, options));
   }
 
   /** Dispatches when the condition holds; a job given as a function is not even made when it does not. */
@@ -103,11 +104,11 @@ export class QueueBus {
   /**
    * Sends many jobs, in one trip a connection. All are checked before any is stored.
    *
-   * @returns receipts aligned with the jobs; `null` where a unique lock stopped one
+   * @returns receipts aligned with the jobs; `null` where a unique lock, or its own `prepareForDispatch()`, stopped one
    * @throws BulkDispatchError naming those that the store did not take
    */
   bulk(jobs: readonly QueueableJob[]): Promise<readonly (DispatchReceipt | null)[]> {
-    return this.#track(Promise.resolve().then(() => this.services.dispatcher.bulk(jobs)));
+    return this.#track(Promise.resolve().then(() => this.#bulk(jobs)));
   }
 
   /**
@@ -145,11 +146,31 @@ export class QueueBus {
     return finished + unfinished + cancelled;
   }
 
+  /** Dispatches that are on their way to their stores. */
+  get pending(): number {
+    return this.#open.size;
+  }
+
   /** Resolves when everything that was dispatched so far is with its store or has failed. */
   async flush(): Promise<void> {
     // A dispatch that was not awaited begins in the next microtask.
     await Promise.resolve();
     while (this.#open.size > 0) await Promise.allSettled(this.#open.all().map(({ work }) => work));
+  }
+
+  #unlessDeclined(job: object, options: DispatchOptions): Promise<DispatchReceipt | null> {
+    const answer = declined(job);
+    const send = (no: boolean) => (no ? Promise.resolve(null) : this.services.dispatcher.dispatch(job, options));
+    return answer instanceof Promise ? answer.then(send) : send(answer);
+  }
+
+  async #bulk(jobs: readonly object[]): Promise<readonly (DispatchReceipt | null)[]> {
+    const answers = jobs.map(declined);
+    if (answers.every((answer) => answer === false)) return this.services.dispatcher.bulk(jobs);
+    const out = await Promise.all(answers.map(async (answer) => answer));
+    const sent = await this.services.dispatcher.bulk(jobs.filter((_, index) => !out[index]));
+    let next = 0;
+    return out.map((no) => (no ? null : sent[next++]!));
   }
 
   #pending(send: (options: DispatchOptions) => Promise<DispatchReceipt | null>): PendingDispatch {

@@ -15,6 +15,7 @@ import { releasedWithFewTries } from '../middleware/few-tries.js';
 import { errorLine } from '../support/error-text.js';
 import { InvalidOptionError } from '../support/queue-error.js';
 import { EventEmitterSubscriber } from './event-emitter-subscriber.js';
+import { onExit } from './exit-watch.js';
 import { JobExplorer } from './job-explorer.js';
 import { LogSubscriber } from './log-subscriber.js';
 import { registerClosures } from './closure-explorer.js';
@@ -52,6 +53,7 @@ const AFTER_RESPONSE_MS = 10_000;
 export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   private readonly logger = new Logger('Queue');
   #unwatch: () => void = () => undefined;
+  #stayed: () => void = () => undefined;
 
   constructor(
     @Inject(QUEUE_RUNTIME) private readonly runtime: QueueRuntime,
@@ -64,6 +66,7 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
   async onModuleInit(): Promise<void> {
     const { hub, registry, seals, options } = this.runtime;
     this.#unwatch = this.runtime.watchTransactions();
+    this.#stayed = onExit(() => this.#pointOutLost());
     this.log.subscribe(hub);
     new EventEmitterSubscriber(this.discovery).subscribe(hub);
     await new JobExplorer(this.discovery, this.modules, registry, options.handlers ?? []).explore();
@@ -116,8 +119,18 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
       }),
     ]);
     clearTimeout(timer);
+    this.#stayed();
     this.#unwatch();
     await this.runtime.connections.close();
+  }
+
+  /** The process ends without waiting: what was not awaited may be nowhere. */
+  #pointOutLost(): void {
+    const { pending } = this.runtime.bus;
+    if (pending === 0) return;
+    this.logger.warn(
+      `The process ended while ${pending === 1 ? 'a dispatch was' : `${pending} dispatches were`} on the way to a store, which may not have got it. Await dispatches, or end with app.close().`,
+    );
   }
 
   /** A job whose author counts on encryption must not be found out to have none when it is sent. @throws InvalidOptionError */

@@ -39,6 +39,12 @@ class Invoice extends Note {}
 class Declared extends Note {}
 @Job()
 class Routed extends Note {}
+@Job()
+class Picky extends Note {
+  prepareForDispatch() {
+    return this.text === 'later' ? Promise.resolve(false) : this.text !== 'no';
+  }
+}
 @Injectable()
 class Service {
   readonly here = true;
@@ -248,6 +254,13 @@ describe.each(STORES)('dispatching to %s', (store) => {
     expect((await only('plain')).payload).not.toHaveProperty('extra');
   });
 
+  it('asks a job whether it wants to be sent at all', async () => {
+    expect(await at.bus.dispatch(new Picky('no'))).toBeNull();
+    expect(await at.bus.dispatch(new Picky('later'))).toBeNull();
+    expect(await at.bus.dispatch(new Picky('yes'))).not.toBeNull();
+    expect((await at.manager.connection().size()).total).toBe(1);
+  });
+
   describe('bulk', () => {
     it('aligns its receipts, keeps the order, and raises the events of each', async () => {
       const queued: JobQueued[] = [];
@@ -275,6 +288,19 @@ describe.each(STORES)('dispatching to %s', (store) => {
       await expect(sent).rejects.toThrow('Job number 2 of the bulk');
       await expect(at.bus.bulk([new Note(), {} as QueueableJob])).rejects.toThrow(NotAJobError);
       expect((await at.manager.connection().size()).total).toBe(0);
+    });
+
+    it('checks all of thousands, and stores none where one is wrong', async () => {
+      const jobs = Array.from({ length: 5_000 }, () => new Note());
+      Object.assign(jobs[3_456]!, { socket: new WeakMap() });
+      await expect(at.bus.bulk(jobs)).rejects.toThrow('Job number 3456 of the bulk');
+      expect((await at.manager.connection().size()).total).toBe(0);
+    });
+
+    it('leaves out those that decline', async () => {
+      const receipts = await at.bus.bulk([new Note('a'), new Picky('no'), new Picky('yes')]);
+      expect(receipts.map((one) => one !== null)).toEqual([true, false, true]);
+      expect((await at.manager.connection().size()).total).toBe(2);
     });
 
     it('names the ones that the store did not take', async () => {

@@ -257,7 +257,9 @@ describeSql('an outbox and what may go wrong', ['postgres', 'mariadb'], (source)
     });
     const work = at.workers.work({ sleep: '20ms' });
     await until(() => ran.length === 2, 'the others', PATIENCE_MS);
-    expect([ran, await waiting()]).toEqual([['2', '3'], 1]);
+    expect(ran).toEqual(['2', '3']);
+    // They are taken out behind their push, while they may run.
+    await until(async () => (await waiting()) === 1, 'the row that cannot be read alone', PATIENCE_MS);
     expect(logged.filter((line) => /^The row .* cannot be read/.test(line))).toHaveLength(1);
     await at.workers.stop();
     await work;

@@ -33,6 +33,12 @@ describe('a dispatch that nobody awaits and that fails', () => {
     20_000,
   );
 
+  it('is pointed out where the process ends without waiting for it', async () => {
+    const { code, out, err } = await run('gone');
+    expect(code).toBe(0);
+    expect(out + err).toMatch(/WARN.*The process ended while a dispatch was on the way to a store/);
+  }, 20_000);
+
   it('is none where somebody handles it', async () => {
     expect(await run('handled')).toMatchObject({ code: 0, out: 'handled UnserializableError\nstill here\n' });
   }, 20_000);
