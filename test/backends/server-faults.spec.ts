@@ -220,7 +220,9 @@ for (const kind of ['postgres', 'mariadb'] as const) {
             ended.add(id);
             await raw.sql(kind === 'postgres' ? `SELECT pg_terminate_backend(${id})` : `KILL ${id}`);
           }
-          await sleep(20);
+          // Ended is when the server says so: the order alone is answered at once.
+          do await sleep(50);
+          while ((await connectionsOf(kind, raw)).some((id) => ended.has(id)));
           const jobs = await worker.queue!.reserve(request({ waitMs: 5_000 }));
           expect(jobs).toHaveLength(1);
           await ackAll(worker, jobs);
