@@ -61,7 +61,7 @@ describe('an idle worker', () => {
     const { idle, queries } = watched.get(store)!;
     expect(queries).toBeGreaterThan(0);
     // A machine that has much else to do is late with the first looks, which are the frequent ones.
-    expect(queries).toBeLessThanOrEqual(Math.ceil(idle.seconds * 1.1) + 2 * SWEEP);
+    expect(queries).toBeLessThanOrEqual(Math.ceil(idle.seconds * 1.5) + 2 * SWEEP);
   });
 });
 
