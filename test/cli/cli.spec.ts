@@ -27,6 +27,26 @@ function start(file: string, args: readonly string[], env?: Record<string, strin
   return one;
 }
 
+/** What takes longer to load than Node itself, and the application of the tests needs. */
+const HEAVY = ['@nestjs/core'];
+
+/** A module that has Node write the name of every package that is imported. */
+const NAMES_PACKAGES = dataUrl(`
+  import { register } from 'node:module';
+  register(${JSON.stringify(
+    dataUrl(`
+      export async function resolve(specifier, context, next) {
+        const found = await next(specifier, context);
+        const name = /node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(found.url)?.[1];
+        if (name) process._rawDebug('package ' + name);
+        return found;
+      }`),
+  )});`);
+
+function dataUrl(code: string): string {
+  return `data:text/javascript,${encodeURIComponent(code).replaceAll("'", '%27')}`;
+}
+
 const app = (file = 'app.module.js'): string => `--app=${join(fixture.folder, file)}`;
 const bin = (...args: string[]): NodeProcess => start(fixture.bin, [...args, app()]);
 const run = (...args: string[]): Promise<Ended> => bin(...args).ended;
@@ -48,22 +68,21 @@ const lines = (text: string): Record<string, unknown>[] =>
 
 describe('starting', () => {
   it('shows help and refuses a wrong option before it loads anything', async () => {
-    const took: number[] = [];
-    const loading: number[] = [];
-    const bare: number[] = [];
-    for (let round = 0; round < 3; round++) {
-      const help = await start(fixture.bin, ['--help']).ended;
-      expect(help).toMatchObject({ code: 0, err: '' });
-      expect(help.out).toContain('queue:work');
-      const wrong = await start(fixture.bin, ['queue:work', '--tires=3']).ended;
-      expect(wrong).toMatchObject({ code: 1, out: '' });
-      expect(wrong.err).toContain('Did you mean --tries?');
-      took.push(help.took, wrong.took);
-      bare.push((await start('--eval=0', []).ended).took);
-      loading.push((await start(join(fixture.folder, 'app.module.js'), []).ended).took);
-    }
-    // An idle machine takes 80 ms, 40 of them for Node alone; Nest and TypeORM take 500.
-    expect(Math.min(...took)).toBeLessThan((Math.min(...bare) + Math.min(...loading)) / 2);
+    const loaded = async (...args: string[]): Promise<{ readonly ended: Ended; readonly packages: Set<string> }> => {
+      const ended = await start(fixture.bin, args, { NODE_OPTIONS: `--import "${NAMES_PACKAGES}"` }).ended;
+      const packages = [...ended.err.matchAll(/^package (.*)\n/gm)].map(([, name]) => name!);
+      return { ended: { ...ended, err: ended.err.replace(/^package .*\n/gm, '') }, packages: new Set(packages) };
+    };
+    const help = await loaded('--help');
+    expect(help.ended).toMatchObject({ code: 0, err: '' });
+    expect(help.ended.out).toContain('queue:work');
+    for (const heavy of HEAVY) expect(help.packages).not.toContain(heavy);
+    const wrong = await loaded('queue:work', '--tires=3');
+    expect(wrong.ended).toMatchObject({ code: 1, out: '' });
+    expect(wrong.ended.err).toContain('Did you mean --tries?');
+    for (const heavy of HEAVY) expect(wrong.packages).not.toContain(heavy);
+    const { packages } = await loaded('queue:failed', app());
+    for (const heavy of HEAVY) expect(packages).toContain(heavy);
   });
 
   it('finds the application by package.json, and says what is missing', async () => {
