@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { BatchProgress, BatchRecord, BatchStore, MemberOutcome, NewBatch } from '../../contracts/batch-store.js';
+import type { Effects, ReservedJob, SettleResult } from '../../contracts/queue-driver.js';
 import { all, type ConformanceCase, type Harness, type Requirement } from './conformance-case.js';
-import { batchStore, present } from './queue-probe.js';
+import { accepted, batchStore, present } from './queue-probe.js';
 
 /** A batch store in the hands of a case. */
 export class BatchProbe {
@@ -54,4 +55,24 @@ export function batchCase(
     needs: all([batchStore, ...requirements]),
     run: (backend, harness) => run(new BatchProbe(present(backend.batches, 'batch store'), harness), harness),
   };
+}
+
+/** A sealed batch; its id and its members are for the case to say. */
+export const plainBatch = { name: '', options: '{}', sealed: true, cancelOnFailure: false };
+
+/** What an ack of a member does. */
+export function ended(batchId: string, { id }: ReservedJob, outcome: MemberOutcome = 'done'): Effects {
+  return { member: { batchId, jobId: id, outcome } };
+}
+
+/** What an accepted settlement tells of the batch. */
+export function progressOf(result: SettleResult): BatchProgress | undefined {
+  accepted(result);
+  return result.ok ? result.progress : undefined;
+}
+
+/** How many of them say so. */
+export function flagsOf(told: readonly (BatchProgress | undefined)[]) {
+  const count = (flag: 'started' | 'finished' | 'cancelled') => told.filter((one) => one?.[flag]).length;
+  return { started: count('started'), finished: count('finished'), cancelled: count('cancelled') };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { BatchProgress, MemberOutcome } from '../../contracts/batch-store.js';
-import type { Effects, ReservedJob, Settlement, SettleResult } from '../../contracts/queue-driver.js';
-import { due } from './batch-probe.js';
+import type { MemberOutcome } from '../../contracts/batch-store.js';
+import type { Effects, ReservedJob, Settlement } from '../../contracts/queue-driver.js';
+import { due, ended, flagsOf, plainBatch, progressOf } from './batch-probe.js';
 import type { ConformanceCase } from './conformance-case.js';
 import { accepted, atomically, batchStore, entries, entry, idsOf, present, queueCase, refused } from './queue-probe.js';
 
@@ -211,20 +211,3 @@ export const memberEffectsCases: readonly ConformanceCase[] = [
     atomically('member'),
   ),
 ];
-
-const plainBatch = { name: '', options: '{}', sealed: true, cancelOnFailure: false };
-
-function ended(batchId: string, { id }: ReservedJob, outcome: MemberOutcome = 'done'): Effects {
-  return { member: { batchId, jobId: id, outcome } };
-}
-
-function progressOf(result: SettleResult): BatchProgress | undefined {
-  accepted(result);
-  return result.ok ? result.progress : undefined;
-}
-
-/** How many of them say so. */
-function flagsOf(told: readonly (BatchProgress | undefined)[]) {
-  const count = (flag: 'started' | 'finished' | 'cancelled') => told.filter((one) => one?.[flag]).length;
-  return { started: count('started'), finished: count('finished'), cancelled: count('cancelled') };
-}

@@ -2,6 +2,7 @@ import type { ConformanceCase } from './conformance-case.js';
 import { contentionCases } from './contention-cases.js';
 import { effectsCases } from './effects-cases.js';
 import { memberEffectsCases } from './member-effects-cases.js';
+import { membersTogetherCases } from './members-together-cases.js';
 import { exchangeCases } from './exchange-cases.js';
 import { hostileInputCases } from './hostile-input-cases.js';
 import { inspectionCases } from './inspection-cases.js';
@@ -23,6 +24,7 @@ export const queueDriverCases: readonly ConformanceCase[] = [
   ...leaseCases,
   ...effectsCases,
   ...memberEffectsCases,
+  ...membersTogetherCases,
   ...exchangeCases,
   ...sizeCases,
   ...inspectionCases,

@@ -158,6 +158,8 @@ function batchesComponent({ bare, quoted: t }: Tables): Component {
           'KEY unconfirmed (unconfirmed_since, seq)',
         ),
       ],
+      // Of the same tables: a member that has succeeded has no state any more, which older packages would take for one that waits.
+      [],
     ],
     drop: [t.members, t.batches].map(dropTable),
   };

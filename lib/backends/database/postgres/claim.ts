@@ -29,7 +29,7 @@ type Head = [
   leasedUntil: number,
   id: null,
   done: string | null,
-  queue: unknown,
+  told: string | null,
   settled: number,
   firstPriority: number | null,
   stalls: null,
@@ -44,6 +44,7 @@ export interface ClaimAnswer {
   readonly claimed: Claimed;
   readonly settled: number;
   readonly done: string | null;
+  readonly told: string | null;
 }
 
 /** Runs statements with a claim in them, each from where the last one found its first job. */
@@ -60,7 +61,7 @@ export class Claiming {
     const { queues, limit, claim } = request;
     const mark = this.#mark.of(queues);
     const { rows } = await link.query(statement, [...claimParams(request), ...(mark ?? fromBeginning), ...params]);
-    const [, leasedUntil, , done, , settled, firstPriority, , nextInMs, firstAt] = rows[0] as unknown as Head;
+    const [, leasedUntil, , done, told, settled, firstPriority, , nextInMs, firstAt] = rows[0] as unknown as Head;
     const jobs = reservedJobs(rows.slice(1) as unknown as TakenRow[], claim, Number(leasedUntil));
     const head = firstPriority === null ? undefined : ([firstPriority, Number(firstAt)] as const);
     const alike = head && jobs.every((job) => job.priority === head[0] && job.queue === queues[0] && job.stalls === 0);
@@ -68,7 +69,7 @@ export class Claiming {
     this.#mark.found(queues, head, jobs.length >= limit, mark === undefined, near);
     const known = jobs.length === 0 && nextInMs !== null && mark === undefined;
     const claimed = known ? { jobs, nextInMs: Math.max(0, Number(nextInMs)) } : { jobs };
-    return { claimed, settled: Number(settled), done };
+    return { claimed, settled: Number(settled), done, told };
   }
 
   /** Where `goOn` may start from. */
@@ -86,14 +87,14 @@ export class Claiming {
   ): Promise<ClaimAnswer> {
     const { queues, limit, leaseMs, claim } = request;
     const { rows } = await link.query(statement, [storable(queues[0]!), limit, leaseMs, claim, ...near, ...params]);
-    const [, leasedUntil, , done, , settled] = rows[0] as unknown as Head;
+    const [, leasedUntil, , done, told, settled] = rows[0] as unknown as Head;
     const taken = rows.slice(1) as unknown as [...TakenRow, at: number][];
     const jobs = reservedJobs(taken as unknown as TakenRow[], claim, Number(leasedUntil));
     const first = taken[0];
     const [priority] = near;
     const next = first && ([priority, Number(first[10]), Number(first[1])] as const);
     this.#mark.found(queues, next && [priority, next[1]], jobs.length >= limit, false, next);
-    return { claimed: { jobs }, settled: Number(settled), done };
+    return { claimed: { jobs }, settled: Number(settled), done, told };
   }
 
   /** Whether the next claim starts at a mark: one that finds nothing has not looked everywhere then. */

@@ -40,6 +40,8 @@ export function postgresStatements(tables: Tables): QueueStatements {
       ).every(({ ok }) => ok),
     renew: (link, jobs, leaseMs) => settles.renew(link, jobs, leaseMs),
     exchange: (link, settlements, request) => exchanges.exchange(link, settlements, request),
+    settleMembers: (link, settlements, batch) => settles.settleMembers(link, settlements, batch),
+    exchangeMembers: (link, settlements, batch, request) => exchanges.exchange(link, settlements, request, batch),
     size: (link, queues) => sizes.size(link, queues),
     clear: (link, queue, last, limit) => clearing.clear(link, queue, last, limit),
     last: (link) => clearing.last(link),

@@ -2,8 +2,10 @@ import type { WatchedJob } from '../../../contracts/backend.js';
 import type { SettleResult } from '../../../contracts/queue-driver.js';
 import { statementOf } from '../server/flavour.js';
 import type { Link, Param, Statement } from '../server/link.js';
+import type { MembersSettled } from '../server/dialect.js';
 import { idKey, storable } from '../../stored-text.js';
 import type { Tables } from '../table-names.js';
+import { ALL_COUNTED, memberParts, MEMBERS_TOLD } from './member-ends.js';
 import { joinedText, plainArray, splitText, textArray, wholeMs } from './parameters.js';
 import { NOW } from './postgres-flavour.js';
 
@@ -18,16 +20,19 @@ export type BareSettlement =
       readonly memo?: string;
     };
 
-type Counted = [count: number, done: string | null];
+type Counted = [count: number, done: string | null, told: string | null];
 
 /** Which CTEs a statement needs; each set is prepared by itself, so that most carry no more than acks. */
 export interface SettleKinds {
   readonly acks: boolean;
   readonly releases: boolean;
+  /** All are acks, of members of one batch. */
+  readonly members?: boolean;
 }
 
 /** Parameters from `$first` on: all ids, all tokens, how many there are; then, with releases, theirs. */
-export function settleParts(jobs: string, { acks, releases }: SettleKinds, first: number): string {
+export function settleParts({ quoted: t }: Tables, { acks, releases, members }: SettleKinds, first: number): string {
+  const { jobs } = t;
   const [ids, tokens, , delays, back, memos] = Array.from({ length: 6 }, (_, at) => `$${first + at}`);
   // A delay of NULL is an ack.
   const asked = releases
@@ -36,7 +41,7 @@ export function settleParts(jobs: string, { acks, releases }: SettleKinds, first
   const parts: string[] = [];
   if (acks) {
     parts.push(
-      `acked AS (DELETE FROM ${jobs} j USING ${asked} WHERE j.id = s.id AND j.token = s.token${releases ? ' AND s.delay IS NULL' : ''} RETURNING s.at)`,
+      `acked AS (DELETE FROM ${jobs} j USING ${asked} WHERE j.id = s.id AND j.token = s.token${releases ? ' AND s.delay IS NULL' : ''} RETURNING s.at${members ? ', j.id' : ''})`,
     );
   }
   if (releases) {
@@ -47,14 +52,20 @@ export function settleParts(jobs: string, { acks, releases }: SettleKinds, first
       FROM ${asked} WHERE j.id = s.id AND j.token = s.token AND s.delay IS NOT NULL RETURNING s.at)`);
   }
   const done = [...(acks ? ['SELECT at FROM acked'] : []), ...(releases ? ['SELECT at FROM released'] : [])];
-  return `${parts.join(',\n')}, done AS (${done.join(' UNION ALL ')})`;
+  return [
+    ...parts,
+    `done AS (${done.join(' UNION ALL ')})`,
+    ...(members ? [memberParts(t, `$${first + 3}`)] : []),
+  ].join(',\n');
 }
 
-/** Which were done, where not all were, and how many. */
-export function doneColumns(first: number): readonly [list: string, count: string] {
+/** Which were done, where not all were; how many; and what is told of their batch. */
+export function doneColumns(first: number, members = false): readonly [list: string, count: string, told: string] {
+  const count = '(SELECT count(*) FROM done)';
   return [
     `(SELECT CASE WHEN count(*) < $${first + 2}::int THEN string_agg(at::text, ',') END FROM done)`,
-    '(SELECT count(*) FROM done)',
+    members ? `${count} * ${ALL_COUNTED}` : count,
+    members ? MEMBERS_TOLD : 'NULL',
   ];
 }
 
@@ -102,10 +113,11 @@ export class SettleStatements {
   readonly #settles = new Map<string, Statement>();
   readonly #renew: Statement;
   readonly #cancelled: Statement;
-  readonly #jobs: string;
+  readonly #tables: Tables;
 
-  constructor({ quoted: t }: Tables) {
-    this.#jobs = t.jobs;
+  constructor(tables: Tables) {
+    const { quoted: t } = tables;
+    this.#tables = tables;
     const [list, count] = doneColumns(1);
     this.#renew = statementOf(`WITH done AS (UPDATE ${t.jobs} j SET leased_until = ${NOW} + $4::bigint
       FROM unnest($1::uuid[], ${splitText('$2')}) WITH ORDINALITY AS s(id, token, at) WHERE j.id = s.id AND j.token = s.token RETURNING s.at)
@@ -120,6 +132,19 @@ export class SettleStatements {
       const { rows } = await link.query<Counted>(this.#statement(kinds), settleParams(own, kinds));
       return this.answers(link, own, Number(rows[0]![0]), rows[0]![1]);
     });
+  }
+
+  /** @returns with what is told of the batch. @throws a fault of a row where they must be counted one by one: nothing was done then */
+  async settleMembers(link: Link, settlements: readonly BareSettlement[], batch: string): Promise<MembersSettled> {
+    const kinds = { acks: true, releases: false, members: true };
+    let told: string | null = null;
+    const settled = await firstOfEach(settlements, async (own) => {
+      const params = [...settleParams(own, kinds), idKey(batch).key];
+      const { rows } = await link.query<Counted>(this.#statement(kinds), params);
+      told = rows[0]![2];
+      return this.answers(link, own, Number(rows[0]![0]), rows[0]![1]);
+    });
+    return { settled, told };
   }
 
   async renew(link: Link, jobs: readonly WatchedJob[], leaseMs: number): Promise<readonly SettleResult[]> {
@@ -161,11 +186,12 @@ export class SettleStatements {
   }
 
   #statement(kinds: SettleKinds): Statement {
-    const name = `${kinds.acks} ${kinds.releases}`;
+    const name = `${kinds.acks} ${kinds.releases} ${kinds.members}`;
     let statement = this.#settles.get(name);
     if (statement === undefined) {
-      const [list, count] = doneColumns(1);
-      statement = statementOf(`WITH ${settleParts(this.#jobs, kinds, 1)} SELECT ${count} AS count, ${list} AS done`);
+      const [list, count, told] = doneColumns(1, kinds.members);
+      const columns = `${count} AS count, ${list} AS done, ${told} AS told`;
+      statement = statementOf(`WITH ${settleParts(this.#tables, kinds, 1)} SELECT ${columns}`);
       this.#settles.set(name, statement);
     }
     return statement;

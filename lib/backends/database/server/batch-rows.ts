@@ -22,6 +22,9 @@ export interface TimedBatch {
   readonly now: number;
 }
 
+/** Batches whose number is known here, at the most. */
+const KNOWN = 1_000;
+
 /** The statements on batches. Whoever changes one has locked its row first, and its members after it. */
 export class BatchRows {
   readonly members: MemberRows;
@@ -29,7 +32,11 @@ export class BatchRows {
   readonly #lock: Statement;
   readonly #insert: Statement;
   readonly #save: Statement;
+  readonly #ahead: Statement;
+  readonly #back: Statement;
   readonly #delete: SizedStatement;
+  /** The numbers of batches by their id, which save a trip. */
+  readonly #known = new Map<string, number>();
 
   constructor(
     private readonly tables: Tables,
@@ -48,6 +55,11 @@ export class BatchRows {
       ),
     );
     this.#save = flavour.statement(`UPDATE ${t.batches} SET ${SAVING}`);
+    this.#ahead = flavour.statement(
+      `UPDATE ${t.batches} SET ended = ended + ?, pending = pending - ?
+        WHERE id = ? AND ended > 0 AND unconfirmed_since IS NULL AND (sealed = 0 OR ended + ? < total)`,
+    );
+    this.#back = flavour.statement(`UPDATE ${t.batches} SET ended = ended - ?, pending = pending + ? WHERE id = ?`);
     this.#delete = new SizedStatement(
       flavour,
       (length) => `DELETE FROM ${t.batches} WHERE seq IN ${flavour.list(length)}`,
@@ -92,15 +104,38 @@ export class BatchRows {
 
   /** Members that have succeeded, all of one batch. `undefined` where nobody waits for what comes of it. */
   async recordDone(link: Link, batchId: string, jobIds: readonly string[]): Promise<BatchProgress | undefined> {
+    const known = this.#known.get(batchId);
+    if (known !== undefined && (await this.#countAhead(link, batchId, jobIds.length))) {
+      const counted = await this.members.done(link, known, jobIds);
+      if (counted === jobIds.length) return undefined;
+      const over = jobIds.length - counted;
+      await link.query(this.#back, [over, over, idKey(batchId).key]);
+      return this.#oneByOne(link, batchId, jobIds, false);
+    }
     const found = await this.lock(link, batchId);
     if (!found) return undefined;
     const { row, now } = found;
-    const counted = await this.members.done(link, row.seq, jobIds, now);
+    if (this.#known.size >= KNOWN) this.#known.clear();
+    this.#known.set(batchId, row.seq);
+    const counted = await this.members.done(link, row.seq, jobIds);
     const change = countDone(row, counted, now);
     if (change.counted) await this.save(link, row);
     if (counted < jobIds.length) return this.#oneByOne(link, batchId, jobIds, change.started);
     if (!isOfConsequence(row, change)) return undefined;
     return batchProgress(row, await this.failedIds(link, row), change);
+  }
+
+  /** @param text a JSON array: the columns of a batch as it stands now, then whether it has started, and finished, by this very write */
+  async told(link: Link, text: string): Promise<BatchProgress> {
+    const cells = JSON.parse(text) as (Cell | boolean)[];
+    const [started, finished] = cells.splice(-2) as [boolean, boolean];
+    const row = batchRow(cells as Cell[]);
+    return batchProgress(row, await this.failedIds(link, row), { counted: true, started, finished });
+  }
+
+  /** Counts so many ends before they are looked at, where they are of no consequence to anybody. Locks the batch as well. */
+  async #countAhead(link: Link, batchId: string, ends: number): Promise<boolean> {
+    return (await link.query(this.#ahead, [ends, ends, idKey(batchId).key, ends])).changes > 0;
   }
 
   /** Some of them had ended before, or are no members: those that have just been counted are told apart by their end. */

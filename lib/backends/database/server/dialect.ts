@@ -28,6 +28,12 @@ export interface Claimed {
   readonly nextInMs?: number;
 }
 
+export interface MembersSettled {
+  readonly settled: readonly SettleResult[];
+  /** JSON of what `BatchRows.told` reads. Null: nobody waits for it. */
+  readonly told: string | null;
+}
+
 /**
  * The statements on the jobs table, one module for each operation behind this interface. All of them take the server's clock. Rows are
  * locked and read in READ COMMITTED; none of the verbs opens a transaction, unless it says so.
@@ -62,6 +68,20 @@ export interface QueueStatements {
     settlements: readonly Settlement[],
     request: ClaimRequest,
   ): Promise<{ readonly settled: readonly SettleResult[]; readonly claimed: Claimed }>;
+  /**
+   * Acks of members of one batch that have succeeded, which count them in it by the same statement. Atomic by itself. Absent where a
+   * server has no such statement.
+   *
+   * @throws a fault of a row where one of them had ended before: nothing was done then
+   */
+  settleMembers?(link: Link, settlements: readonly Settlement[], batch: string): Promise<MembersSettled>;
+  /** `settleMembers` and a claim in one commit. Both are there, or none. */
+  exchangeMembers?(
+    link: Link,
+    settlements: readonly Settlement[],
+    batch: string,
+    request: ClaimRequest,
+  ): Promise<MembersSettled & { readonly claimed: Claimed }>;
   /** One settlement within an open transaction; its effects are left to the caller. */
   settleOne(link: Link, settlement: Settlement): Promise<SettleResult>;
   /** Acks within an open transaction. False where not all of them were held: the caller rolls back then. */

@@ -15,6 +15,11 @@ export class EffectRows {
     private readonly failed: FailedRows,
   ) {}
 
+  /** What a statement told of a batch whose members it counted. */
+  told(link: Link, text: string): Promise<BatchProgress> {
+    return this.batches.told(link, text);
+  }
+
   /** Members that have succeeded, all of one batch, in the transaction that acknowledges them. */
   done(link: Link, batchId: string, jobIds: readonly string[]): Promise<BatchProgress | undefined> {
     return this.batches.recordDone(link, batchId, jobIds);

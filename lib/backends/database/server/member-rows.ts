@@ -3,11 +3,14 @@ import { chunks } from '../../../support/chunks.js';
 import { memberRecord } from '../batch-ledger.js';
 import type { Tables } from '../table-names.js';
 import type { Flavour } from './flavour.js';
-import type { Link, Statement } from './link.js';
+import type { Cell, Link, Statement } from './link.js';
 import { LIST, rowsOf, SizedStatement, whole } from './sized-statement.js';
 import { idKey, idOf } from '../../stored-text.js';
 
-/** The statements on the members of batches, whose row is locked where they write. */
+/**
+ * The statements on the members of batches, whose row is locked where they write. A member that has succeeded has an end and no state: on
+ * Postgres no index hears of it then, and its row is changed where it stands.
+ */
 export class MemberRows {
   readonly #add: SizedStatement;
   readonly #state: Statement;
@@ -28,18 +31,18 @@ export class MemberRows {
     this.#add = new SizedStatement(flavour, (length) =>
       flavour.insertIgnoring(`${insert} ${rowsOf('(?, ?, ?)', length)}`, 'batch, job_id'),
     );
-    this.#state = flavour.statement(`SELECT state FROM ${t.members} WHERE batch = ? AND job_id = ?`);
+    this.#state = flavour.statement(`SELECT state, ended_at FROM ${t.members} WHERE batch = ? AND job_id = ?`);
     this.#skip = new SizedStatement(
       flavour,
       (length) =>
-        `UPDATE ${t.members} SET state = 'skipped', ended_at = ? WHERE batch = ? AND job_id IN ${flavour.list(length)} AND state IS NULL`,
+        `UPDATE ${t.members} SET state = 'skipped', ended_at = ? WHERE batch = ? AND job_id IN ${flavour.list(length)} AND ended_at IS NULL`,
     );
     this.#end = flavour.statement(`UPDATE ${t.members} SET state = ?, ended_at = ? WHERE batch = ? AND job_id = ?`);
     this.#done = new SizedStatement(
       flavour,
       (length) =>
         // Without statistics Postgres looks at every member of the batch for a list; the range keeps that to the neighbours.
-        `UPDATE ${t.members} SET state = 'done', ended_at = ? WHERE batch = ? AND job_id >= ? AND job_id <= ? AND job_id IN ${flavour.list(length)} AND state IS NULL`,
+        `UPDATE ${t.members} SET ended_at = ${flavour.now} WHERE batch = ? AND job_id >= ? AND job_id <= ? AND job_id IN ${flavour.list(length)} AND ended_at IS NULL`,
     );
     this.#failed = flavour.statement(
       `SELECT job_id, id_name FROM ${t.members} WHERE batch = ? AND state = 'failed' ORDER BY ended_at, job_id`,
@@ -66,8 +69,8 @@ export class MemberRows {
 
   /** `undefined` when there is no such member; its state is so until it has ended. */
   async state(link: Link, batch: number, jobId: string): Promise<{ readonly state: string | undefined } | undefined> {
-    const [found] = (await link.query<[string | null]>(this.#state, [batch, idKey(jobId).key])).rows;
-    return found && { state: found[0] ?? undefined };
+    const [found] = (await link.query<[string | null, Cell]>(this.#state, [batch, idKey(jobId).key])).rows;
+    return found && { state: stateOf(...found) ?? undefined };
   }
 
   /** How many of them had not ended. */
@@ -81,15 +84,15 @@ export class MemberRows {
   }
 
   async end(link: Link, batch: number, jobId: string, state: string, now: number): Promise<void> {
-    await link.query(this.#end, [state, now, batch, idKey(jobId).key]);
+    await link.query(this.#end, [state === 'done' ? null : state, now, batch, idKey(jobId).key]);
   }
 
   /** How many of them had not ended, and have succeeded now. */
-  async done(link: Link, batch: number, jobIds: readonly string[], now: number): Promise<number> {
+  async done(link: Link, batch: number, jobIds: readonly string[]): Promise<number> {
     let done = 0;
     for (const some of chunks(jobIds.map((id) => idKey(id).key).sort(), LIST)) {
       const { statement, padded } = this.#done.of(some);
-      done += (await link.query(statement, [now, batch, some[0]!, some.at(-1)!, ...padded])).changes;
+      done += (await link.query(statement, [batch, some[0]!, some.at(-1)!, ...padded])).changes;
     }
     return done;
   }
@@ -105,7 +108,7 @@ export class MemberRows {
     const from = after === undefined ? [] : [idKey(after).key];
     const { rows } = await link.query(look, [batch, ...from]);
     return rows.map(([id, name, state, endedAt]) =>
-      memberRecord(idOf(id, name), state as string | null, endedAt as string | number | null),
+      memberRecord(idOf(id, name), stateOf(state as string | null, endedAt!), endedAt!),
     );
   }
 
@@ -113,4 +116,8 @@ export class MemberRows {
     const { statement, padded } = this.#delete.of(batches);
     await link.query(statement, padded);
   }
+}
+
+function stateOf(state: string | null, endedAt: Cell): string | null {
+  return state ?? (endedAt === null ? null : 'done');
 }

@@ -1,6 +1,6 @@
 import type { Settlement, SettleResult } from '../../../contracts/queue-driver.js';
 import { StoreUnreachableError } from '../../../contracts/store-errors.js';
-import type { Claimed, ClaimRequest, QueueStatements } from './dialect.js';
+import type { Claimed, ClaimRequest, MembersSettled, QueueStatements } from './dialect.js';
 import type { EffectRows } from './effect-rows.js';
 import type { Faults } from './faults.js';
 import type { Lane } from './lane.js';
@@ -32,6 +32,10 @@ export class ServerSettle {
     const { statements } = this.parts;
     return this.#certain(settlements, async (link) => {
       if (!settlements.some(hasEffects)) return { settled: await statements.settle(link, settlements) };
+      const counted = await this.#counted(link, settlements, (batch) =>
+        statements.settleMembers?.(link, settlements, batch),
+      );
+      if (counted) return counted;
       return this.#withEffects(link, settlements, () => Promise.resolve({}));
     }).then(({ settled }) => settled);
   }
@@ -41,8 +45,12 @@ export class ServerSettle {
     request: ClaimRequest,
   ): Promise<{ readonly settled: readonly SettleResult[]; readonly claimed: Claimed }> {
     const { statements } = this.parts;
-    return this.#certain(settlements, (link) => {
+    return this.#certain(settlements, async (link) => {
       if (!settlements.some(hasEffects)) return statements.exchange(link, settlements, request);
+      const counted = await this.#counted(link, settlements, (batch) =>
+        statements.exchangeMembers?.(link, settlements, batch, request),
+      );
+      if (counted) return counted;
       return this.#withEffects(link, settlements, async () => ({
         claimed: await statements.claimWithin(link, request),
       }));
@@ -92,6 +100,28 @@ export class ServerSettle {
       // Most likely it was. What else the same trip brought, jobs that it took, must not be lost over this question.
       return true;
     }
+  }
+
+  /** Members of one batch that have all succeeded, where one statement can do it. `undefined`: nothing was done. */
+  async #counted<T extends MembersSettled>(
+    link: OwnLink,
+    settlements: readonly Settlement[],
+    count: (batch: string) => Promise<T> | undefined,
+  ): Promise<T | undefined> {
+    const { effects, faults } = this.parts;
+    const batch = settlements[0]!.effects?.member?.batchId;
+    if (batch === undefined || !settlements.every((one) => isPlainEnd(one) && isMemberOf(one, batch))) return undefined;
+    let counted: T | undefined;
+    try {
+      counted = await count(batch);
+    } catch (error) {
+      if (!(error instanceof LostLinkError) && faults.of(error) === 'row') return undefined;
+      throw error;
+    }
+    if (!counted || counted.told === null) return counted;
+    const progress = await effects.told(link, counted.told);
+    const last = counted.settled.findLastIndex(({ ok }) => ok);
+    return { ...counted, settled: counted.settled.map((one, at) => (at === last ? { ok: true, progress } : one)) };
   }
 
   /** In one transaction with what is done behind them. */
@@ -180,6 +210,12 @@ function isPlainEnd({ kind, effects }: Settlement): boolean {
   if (!effects) return true;
   const { push, unlock, failure, member } = effects;
   return !push && !unlock && !failure && member?.outcome === 'done' && !member.alsoEnded;
+}
+
+/** The job that is acknowledged is the member. */
+function isMemberOf({ job, effects }: Settlement, batch: string): boolean {
+  const { batchId, jobId } = effects?.member ?? {};
+  return batchId === batch && jobId === job.id;
 }
 
 function hasEffects({ effects }: Settlement): boolean {
