@@ -49,6 +49,8 @@ export interface SendOptions {
   readonly by?: string | undefined;
   /** They may be sent a second time, under the same ids. */
   readonly again?: boolean;
+  /** Told of how many have been sent. */
+  readonly sent?: (members: number) => void;
 }
 
 /** Writes members down, counts them in their batch, and sends them: so many at once, whatever there are. */
@@ -84,7 +86,9 @@ export class BatchFiller {
   }
 
   /** @throws BatchFinishedError, BatchMissingError, or the error of a store that did not take them */
-  async send(store: BatchStore, id: string, members: Members, { by, again = false }: SendOptions = {}): Promise<void> {
+  async send(store: BatchStore, id: string, members: Members, options: SendOptions = {}): Promise<void> {
+    const { by, again = false, sent } = options;
+    let count = 0;
     for (const group of members) {
       const growth = await store.grow(
         id,
@@ -94,6 +98,7 @@ export class BatchFiller {
       if (!growth) throw new BatchMissingError(id);
       if (!growth.grown) throw new BatchFinishedError(id);
       await this.#push(group, again);
+      sent?.((count += group.length));
     }
   }
 

@@ -13,7 +13,14 @@ import type { ContextValues } from '../job/request-context.js';
 import type { Clock } from '../support/clock.js';
 import { InvalidOptionError } from '../support/queue-error.js';
 import { timeOrderedUuid } from '../support/time-ordered-uuid.js';
-import { BatchFiller, BatchMissingError, groups, type FillingServices, type Members } from './batch-filler.js';
+import {
+  BatchFiller,
+  BatchMissingError,
+  groups,
+  type FillingServices,
+  type Members,
+  type SendOptions,
+} from './batch-filler.js';
 import { PendingBatch, present, type BatchMember } from './pending-batch.js';
 import { insideBatch } from './inside-batch.js';
 import type { Scope } from './step-target.js';
@@ -120,8 +127,18 @@ export class Batches implements BatchVerbs {
     const refuse = this.#refusal(backend);
     const members = await this.#filler.check(pending.jobs, membersScope(id, plan, around), refuse);
     const record = await this.#create(store, id, name, plan);
+    const total = present(pending.jobs).length;
+    const sent = (stored: number): void => {
+      for (const listener of pending.listeners) {
+        try {
+          listener(stored, total);
+        } catch (error) {
+          services.report(`A listener of onStored() of the batch ${name || id} failed`, error);
+        }
+      }
+    };
     const fill = async (): Promise<Batch> => {
-      const progress = await this.#fill(store, record, plan, members).catch(async (error: unknown) => {
+      const progress = await this.#fill(store, record, plan, members, { sent }).catch(async (error: unknown) => {
         await store
           .delete(id)
           .catch((why: unknown) => services.report(`The batch ${name || id} is left unfilled`, why));
@@ -153,7 +170,7 @@ export class Batches implements BatchVerbs {
       const progress = await store.seal(id);
       if (progress) await services.follow(progress);
     } else {
-      const progress = await this.#fill(store, record, plan, groups(members), true);
+      const progress = await this.#fill(store, record, plan, groups(members), { again: true });
       services.hub.emit(new BatchDispatched(this.of(progress?.batch ?? record)));
     }
     context.handedOver = true;
@@ -202,13 +219,13 @@ export class Batches implements BatchVerbs {
     record: BatchRecord,
     plan: BatchPlan,
     members: Members,
-    again = false,
+    options: SendOptions = {},
   ): Promise<BatchProgress | undefined> {
     const { call, follow, report } = this.services;
     await call(plan.callbacks.before ?? [], plan, record).catch((error: unknown) =>
       report(`A 'before' callback of the batch ${record.name || record.id} could not be sent`, error),
     );
-    await this.#filler.send(store, record.id, members, { again });
+    await this.#filler.send(store, record.id, members, options);
     const progress = await store.seal(record.id);
     if (progress) await follow(progress);
     return progress;

@@ -8,6 +8,9 @@ export type BatchMember = Dispatchable | readonly Dispatchable[];
 /** When a callback that was registered is sent. */
 export type CallbackKind = 'before' | 'progress' | 'failure' | 'then' | 'catch' | 'finally';
 
+/** Hears how many entries of a batch have been stored, and how many there are; a chain is one. */
+export type StoredListener = (stored: number, total: number) => void;
+
 export interface PendingBatchOptions {
   name?: string;
   connection?: string;
@@ -25,6 +28,8 @@ export class PendingBatch {
   readonly options: Readonly<PendingBatchOptions> = {};
   /** @internal */
   readonly callbacks: ReadonlyMap<CallbackKind, readonly Dispatchable[]> = new Map();
+  /** @internal */
+  readonly listeners: readonly StoredListener[] = [];
   /** @internal What `withOption()` said. */
   readonly given: Readonly<Record<string, unknown>> = {};
 
@@ -120,6 +125,18 @@ export class PendingBatch {
     if (text === undefined)
       throw new InvalidOptionError(`withOption("${key}") was given ${describe(value)}. Give a value that is JSON.`);
     (this.given as Record<string, unknown>)[key] = JSON.parse(text);
+    return this;
+  }
+
+  /**
+   * Told in this process, while the batch is stored, of how many of its entries have been and how many there are: after each thousand,
+   * and at the end. It is not kept with the batch.
+   */
+  onStored(listener: StoredListener): this {
+    if (typeof listener !== 'function') {
+      throw new InvalidOptionError(`onStored() of a batch was given ${describe(listener)}. Give it a function.`);
+    }
+    (this.listeners as StoredListener[]).push(listener);
     return this;
   }
 

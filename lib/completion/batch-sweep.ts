@@ -1,24 +1,22 @@
 import type { BatchStore } from '../contracts/batch-store.js';
 import type { Clock } from '../support/clock.js';
 import type { BatchFollower } from './follow-batch.js';
+import type { UnfilledBatches } from './unfilled-batches.js';
 
 /** Callbacks that have been due for so long were left behind by a process that has gone. */
 const LEFT_BEHIND_MS = 60_000;
-/** A batch that is still being filled after so long is not filled any more. */
-const UNFILLED_MS = 3_600_000;
 const EACH_MS = 30_000;
 /** Where nobody has used batches yet. */
 const EACH_UNUSED_MS = 300_000;
 const FIRST_MS = 2_000;
 const SWEPT = 100;
-/** Batches that are looked through for unfilled ones: the newest. */
-const LOOKED_AT = 1_000;
 /** How often unfilled ones are looked for: each so-many-th sweep, the first one included. */
 const UNFILLED_EACH = 10;
 
 export interface BatchSweeping {
   readonly store: () => Promise<BatchStore>;
   readonly follower: Pick<BatchFollower, 'follow'>;
+  readonly unfilled: Pick<UnfilledBatches, 'close'>;
   readonly clock: Clock;
   readonly report: (message: string, error: unknown) => void;
 }
@@ -46,30 +44,13 @@ export class BatchSweep {
 
   /** Once, now. Resolves with whether there are batches at all. */
   async sweep(): Promise<boolean> {
-    const { store: open, follower, clock } = this.services;
+    const { store: open, follower, unfilled, clock } = this.services;
     const store = await open();
-    const now = clock.now();
-    for (const progress of await store.unconfirmed(now - LEFT_BEHIND_MS, SWEPT)) {
+    for (const progress of await store.unconfirmed(clock.now() - LEFT_BEHIND_MS, SWEPT)) {
       await follower.follow(progress, undefined, true);
     }
-    if (this.#count++ % UNFILLED_EACH === 0) await this.#closeUnfilled(store, now - UNFILLED_MS);
+    if (this.#count++ % UNFILLED_EACH === 0) await unfilled.close(store);
     return (await store.page({ limit: 1 })).length > 0;
-  }
-
-  /** Whoever filled it has died: what is there runs, and `then` will not come. */
-  async #closeUnfilled(store: BatchStore, before: number): Promise<void> {
-    let last: string | undefined;
-    for (let seen = 0; seen < LOOKED_AT; seen += SWEPT) {
-      const page = await store.page({ limit: SWEPT, ...(last !== undefined && { before: last }) });
-      for (const { id, sealed, createdAt } of page) {
-        if (sealed || createdAt >= before) continue;
-        await store.cancel(id);
-        const progress = await store.seal(id);
-        if (progress) await this.services.follower.follow({ ...progress, cancelled: true });
-      }
-      last = page.at(-1)?.id;
-      if (page.length < SWEPT) return;
-    }
   }
 
   /** Not all workers at once. */

@@ -5,6 +5,7 @@ import { BatchSweep } from '../completion/batch-sweep.js';
 import { BatchFollower } from '../completion/follow-batch.js';
 import { placeFollowUp } from '../completion/place-follow-up.js';
 import { BatchRecorder } from '../completion/record-batch.js';
+import { UnfilledBatches } from '../completion/unfilled-batches.js';
 import type { ConnectionManager } from '../connections/connection-manager.js';
 import type { EventHub } from '../connections/event-hub.js';
 import type { BatchRecord, BatchStore } from '../contracts/batch-store.js';
@@ -14,6 +15,7 @@ import type { AttemptContext } from '../job/job-context.js';
 import type { JobRegistry } from '../job/job-registry.js';
 import type { ContextValues } from '../job/request-context.js';
 import type { WiredChains } from './chain-wiring.js';
+import { chunks } from '../support/chunks.js';
 import { RegisteredBatches } from './registered-batches.js';
 
 export interface BatchParts {
@@ -93,7 +95,13 @@ export function wireBatches(parts: BatchParts): WiredBatches {
   parts.registry.add(new RegisteredBatches((job, context) => batches.run(job, context)));
   return {
     batches,
-    sweep: new BatchSweep({ store, follower, clock, report }),
+    sweep: new BatchSweep({
+      store,
+      follower,
+      unfilled: new UnfilledBatches({ follower, alive: (ids) => aliveAnywhere(ids, connections), clock }),
+      clock,
+      report,
+    }),
     steps: (connection) => ({ grow: recorder.grow(connection), end: recorder.end(connection) }),
     inProcess: (ended) => recorder.inProcess(ended),
     misplaced: async ({ payload, exception }) => {
@@ -112,6 +120,23 @@ function behind(
   const place = { ...(connection !== undefined && { connection }), ...(queue !== undefined && { queue }) };
   const displayName = 'displayName' in whose ? whose.displayName : `the batch ${whose.name || whose.id}`;
   return { displayName, chain: { ...chain, ...place } };
+}
+
+/** Jobs that are asked for at once. */
+const ASKED = 20;
+
+/** Whether any connection of the module has one of these jobs. */
+async function aliveAnywhere(ids: readonly string[], connections: ConnectionManager): Promise<boolean> {
+  for (const name of connections.names()) {
+    const { storeless, inspection } = await connections.get(name).queue();
+    if (storeless) continue;
+    // It may have one.
+    if (!inspection) return true;
+    for (const some of chunks(ids, ASKED)) {
+      if ((await Promise.all(some.map((id) => inspection.find(id)))).some((job) => job !== undefined)) return true;
+    }
+  }
+  return false;
 }
 
 /** What there is to read of the failure of a job that failed elsewhere. */

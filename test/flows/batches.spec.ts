@@ -99,6 +99,22 @@ describe('a pending batch', () => {
     await expect(bus.dispatch(class {} as never)).rejects.toThrow(NotAJobError);
   });
 
+  it('tells how many of its entries have been stored', async () => {
+    const at = await openApp('memory', { providers });
+    const heard: string[] = [];
+    const many = Array.from({ length: 2_500 }, (_, n) => (n === 7 ? [new Step('x'), new Step('y')] : new Step('x')));
+    const batch = await at.bus
+      .batch(many)
+      .onStored((stored, total) => heard.push(`${stored} of ${total}`))
+      .onStored(() => {
+        throw new Error('a listener');
+      })
+      .dispatch();
+    expect(heard).toEqual(['1000 of 2500', '2000 of 2500', '2500 of 2500']);
+    expect(batch.totalJobs).toBe(2_501);
+    expect(() => at.bus.batch([]).onStored('loud' as never)).toThrow('onStored() of a batch was given');
+  });
+
   it('may not be a part of itself', async () => {
     const { bus } = await openApp('memory', { providers });
     const pending = bus.batch([new Step('a')]);
@@ -501,5 +517,62 @@ describe('what a process leaves behind', () => {
     const batch = (await at.bus.findBatch('crashed'))!;
     expect([batch.cancelled(), batch.finished()]).toEqual([true, true]);
     expect(at.seen.filter((one) => one instanceof BatchCancelled)).toHaveLength(1);
+  });
+
+  it('members that were counted and never sent have failed once nothing else of their batch is left', async () => {
+    const brittle = new BrittleStore();
+    const at = await openApp('memory', {
+      providers,
+      options: {
+        connections: { brittle: { driver: 'brittle' } as never },
+        drivers: { brittle: () => brittle.backend },
+      },
+    });
+    const { connections, sweep } = runtimeOf(at);
+    const store = await connections.batches();
+    // What is left of a process that dies where it stands.
+    brittle.down.add('push');
+    store.delete = () => Promise.reject(new Error('gone'));
+    const dispatching = at.bus
+      .batch([[new Step('a'), new Step('b')], new Step('lost').onConnection('brittle')])
+      .name('half')
+      .then(new Back('then'))
+      .catch(new Back('catch'))
+      .finally(new Back('finally'))
+      .dispatch();
+    await expect(dispatching).rejects.toThrow('the store is down (push)');
+    brittle.down.clear();
+    const { id } = (await store.page({ limit: 1 }))[0]!;
+    const now = connections.clock.now.bind(connections.clock);
+    (connections.clock as { now: () => number }).now = () => now() + HOUR + 1_000;
+    const stands = async () => {
+      // As often as it takes for another look at what was not filled.
+      for (let n = 0; n < 10; n += 1) await sweep.sweep();
+      const batch = (await at.bus.findBatch(id))!;
+      return [batch.cancelled(), batch.finished(), ...counts(batch)];
+    };
+    try {
+      expect(await stands()).toEqual([true, false, 3, 3, 0]);
+      await at.drain({ maxJobs: 1 });
+      expect(ran).toEqual(['a']);
+      // The second step of the chain waits.
+      expect(await stands()).toEqual([true, false, 3, 2, 0]);
+      expect(await stands()).toEqual([true, false, 3, 2, 0]);
+      await at.drain();
+      expect(await stands()).toEqual([true, false, 3, 1, 0]);
+      expect(await stands()).toEqual([true, true, 3, 1, 1]);
+      expect(await stands()).toEqual([true, true, 3, 1, 1]);
+    } finally {
+      (connections.clock as { now: () => number }).now = now;
+    }
+    await at.drain();
+    expect(ran).toEqual([
+      'a',
+      'b',
+      'catch of half on memory: The process that stored the batch ended before this member of it was sent.',
+      'finally of half on memory',
+    ]);
+    expect(at.seen.filter((one) => one instanceof BatchCancelled)).toHaveLength(1);
+    expect(at.seen.filter((one) => one instanceof BatchFinished)).toHaveLength(1);
   });
 });
