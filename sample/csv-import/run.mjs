@@ -1,5 +1,6 @@
 // Builds the library and this sample, makes a CSV file of 50,000 people, and runs a web process and two workers on a fresh
-// SQLite file that import it by a batch. Ends with 0 when every row is accounted for; with --stay it all stays up.
+// SQLite file that import it by a batch. Ends with 0 when every row is accounted for; with --stay it all stays up. With
+// --rows-per-chunk=1 the batch has a member for every row; --rows=100000 makes a larger file.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { makePeople } from './make-people.mjs';
 const here = import.meta.dirname;
 const root = join(here, '../..');
 const stay = process.argv.includes('--stay');
+const option = (name) => process.argv.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
 
 const children = [];
 let ending = false;
@@ -18,8 +20,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 try {
   build();
-  const env = { DATA_DIR: freshDataDir() };
-  await makePeople(join(env.DATA_DIR, 'people.csv'));
+  const env = { DATA_DIR: freshDataDir(), ROWS_PER_CHUNK: option('rows-per-chunk') ?? '500' };
+  await makePeople(join(env.DATA_DIR, 'people.csv'), Number(option('rows') ?? 50_000));
   const web = start('web', ['dist/main.js', '--demo', ...(stay ? ['--stay'] : [])], env);
   web.once('exit', (code) => void end(code ?? 1));
   // By then it has made the tables, which is for one process alone.

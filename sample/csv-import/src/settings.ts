@@ -11,6 +11,8 @@ export const settings = {
   uploads: join(root, 'uploads'),
   /** What the demonstration uploads; made by run.mjs. */
   csv: join(root, 'people.csv'),
+  /** How many rows a job imports. With 1 the batch has a member for every row. */
+  rowsPerChunk: Number(process.env['ROWS_PER_CHUNK'] ?? 500),
   /** Of the keys on a Redis server, which may have those of other runs. */
   prefix: `csv-import:${basename(root)}`,
 };

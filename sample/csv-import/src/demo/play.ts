@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QueueBus, QueueManager } from 'nestjs-queue';
 import type { Counts } from '../people/people.js';
 import { settings } from '../settings.js';
-import { followBatch } from './progress-bar.js';
+import { Imports } from '../imports/imports.js';
+import { followBatch, followStoring } from './progress-bar.js';
 
 interface Report {
   readonly imported: Counts;
@@ -23,7 +24,9 @@ export async function play(app: INestApplication, url: string): Promise<boolean>
 
   console.log(`\n== people.csv is uploaded, ${(content.length / 1024 / 1024).toFixed(1)} MB`);
   const began = Date.now();
-  const { id } = await request<{ id: string }>(`${url}/imports?name=people.csv`, 'POST', content);
+  const uploaded = request<{ id: string }>(`${url}/imports?name=people.csv`, 'POST', content);
+  await followStoring(app.get(Imports), uploaded);
+  const { id } = await uploaded;
   console.log(`in a batch after ${seconds(Date.now() - began)}; in a browser: ${url}/?import=${id}`);
   const first = await followBatch(bus, id, (batch) => batch.finished());
   const took = Date.now() - began;
@@ -74,7 +77,7 @@ async function request<T>(url: string, method = 'GET', body?: Buffer<ArrayBuffer
     method,
     headers: CSV,
     ...(body && { body }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(120_000),
   });
   if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${await response.text()}`);
   return (await response.json()) as T;

@@ -1,7 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Batch, QueueBus } from 'nestjs-queue';
+import type { Imports } from '../imports/imports.js';
 
 const WIDTH = 30;
+
+/** Draws how far a batch is stored, until `stored` has its answer. Few members are stored before anything is drawn. */
+export async function followStoring(imports: Imports, stored: Promise<unknown>): Promise<void> {
+  let over = false;
+  stored.then(
+    () => (over = true),
+    () => (over = true),
+  );
+  let drawn = -1;
+  for (;;) {
+    const { storing } = imports;
+    const percent = storing ? Math.floor((storing.stored / storing.total) * 100) : 0;
+    const line = storing && lineFor(percent, `${storing.stored} of ${storing.total} chunks are stored`);
+    if (line && process.stdout.isTTY) process.stdout.write(`\r${line.padEnd(80)}`);
+    else if (line && Math.floor(percent / 10) > drawn) console.log(line);
+    if (storing) drawn = Math.floor(percent / 10);
+    if (over) break;
+    await sleep(20);
+  }
+  if (drawn >= 0 && process.stdout.isTTY) process.stdout.write('\n');
+}
 
 /** Draws how a batch gets on, twenty times a second, until `done` holds: in one line of a terminal, else a line for each tenth. */
 export async function followBatch(bus: QueueBus, id: string, done: (batch: Batch) => boolean): Promise<Batch> {
@@ -21,8 +43,11 @@ export async function followBatch(bus: QueueBus, id: string, done: (batch: Batch
 }
 
 function lineOf(batch: Batch): string {
-  const full = Math.floor((batch.progress() / 100) * WIDTH);
-  const bar = '█'.repeat(full).padEnd(WIDTH, '░');
   const failed = batch.failedJobs > 0 ? `, ${batch.failedJobs} failed` : '';
-  return `  ${bar} ${String(batch.progress()).padStart(3)} %  ${batch.processedJobs()} of ${batch.totalJobs} chunks${failed}`;
+  return lineFor(batch.progress(), `${batch.processedJobs()} of ${batch.totalJobs} chunks${failed}`);
+}
+
+function lineFor(percent: number, what: string): string {
+  const bar = '█'.repeat(Math.floor((percent / 100) * WIDTH)).padEnd(WIDTH, '░');
+  return `  ${bar} ${String(percent).padStart(3)} %  ${what}`;
 }

@@ -12,21 +12,22 @@ import { settings } from '../settings.js';
 import { ChunkFailed, ImportFinished, ImportSucceeded } from './import-callbacks.js';
 import { ImportChunk } from './import-chunk.job.js';
 
-const ROWS_PER_CHUNK = 500;
-
 @Injectable()
 export class Imports {
+  /** How far the batch is stored that is being stored now. */
+  storing: { readonly stored: number; readonly total: number } | undefined;
+
   constructor(
     private readonly bus: QueueBus,
     private readonly failedJobs: FailedJobs,
   ) {}
 
-  /** Keeps the file and dispatches a batch with a job for every 500 rows. The rows themselves do not travel. */
+  /** Keeps the file and dispatches a batch with a job for every 500 rows, or as `settings` say. The rows themselves do not travel. */
   async start(name: string, content: Readable): Promise<Batch> {
     const file = `${randomUUID()}.csv`;
     const path = join(settings.uploads, file);
     await pipeline(content, createWriteStream(path));
-    const chunks = await chunksOf(path, ROWS_PER_CHUNK);
+    const chunks = await chunksOf(path, settings.rowsPerChunk);
     const [header] = chunks[0] ? await readRows(path, { start: 0, end: chunks[0].start }) : [];
     if (header?.join() !== HEADER.join()) {
       await rm(path);
@@ -40,7 +41,9 @@ export class Imports {
       .allowFailures(new ChunkFailed(file))
       .then(new ImportSucceeded(file))
       .finally(new ImportFinished(file))
-      .dispatch();
+      .onStored((stored, total) => (this.storing = { stored, total }))
+      .dispatch()
+      .finally(() => (this.storing = undefined));
   }
 
   async find(id: string): Promise<Batch> {
