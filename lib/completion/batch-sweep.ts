@@ -49,7 +49,8 @@ export class BatchSweep {
     for (const progress of await store.unconfirmed(clock.now() - LEFT_BEHIND_MS, SWEPT)) {
       await follower.follow(progress, undefined, true);
     }
-    if (this.#count++ % UNFILLED_EACH === 0) await unfilled.close(store);
+    // Where something was found, the next sweep is the second look.
+    if (this.#count++ % UNFILLED_EACH === 0 && (await unfilled.close(store))) this.#count = 0;
     return (await store.page({ limit: 1 })).length > 0;
   }
 

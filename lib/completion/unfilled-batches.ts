@@ -30,7 +30,8 @@ export class UnfilledBatches {
 
   constructor(private readonly services: UnfilledServices) {}
 
-  async close(store: BatchStore): Promise<void> {
+  /** Resolves with whether there are some to be looked at once more. */
+  async close(store: BatchStore): Promise<boolean> {
     const before = this.services.clock.now() - UNFILLED_MS;
     const quiet = new Map<string, string>();
     let last: string | undefined;
@@ -45,6 +46,7 @@ export class UnfilledBatches {
       if (page.length < PAGE) break;
     }
     this.#quiet = quiet;
+    return quiet.size > 0;
   }
 
   /** @returns how it stands, where nothing of it was found and it is to be looked at once more */
