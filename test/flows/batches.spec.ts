@@ -559,7 +559,6 @@ describe('what a process leaves behind', () => {
       expect(await stands()).toEqual([true, false, 3, 2, 0]);
       expect(await stands()).toEqual([true, false, 3, 2, 0]);
       await at.drain();
-      expect(await stands()).toEqual([true, false, 3, 1, 0]);
       expect(await stands()).toEqual([true, true, 3, 1, 1]);
       expect(await stands()).toEqual([true, true, 3, 1, 1]);
     } finally {
