@@ -1,21 +1,12 @@
 import type { Outgoing } from '../connections/outgoing.js';
 import type { QueueConnection } from '../connections/queue-connection.js';
+import { BatchFinishedError } from '../contracts/batch-finished-error.js';
 import type { BatchStore } from '../contracts/batch-store.js';
 import { chunks } from '../support/chunks.js';
 import { QueueError } from '../support/queue-error.js';
 import type { BatchMember } from './pending-batch.js';
 import type { Scope, ChainWriting } from './step-target.js';
 import { writeMember, type WrittenMember } from './write-chain.js';
-
-/** A batch that has ended takes no more members. */
-export class BatchFinishedError extends QueueError {
-  constructor(id: string) {
-    super(
-      'ERR_QUEUE_BATCH_FINISHED',
-      `The batch ${id} has finished: every member of it has ended. Add members while one of them runs, or dispatch a new batch.`,
-    );
-  }
-}
 
 /** There is no such batch (any more). */
 export class BatchMissingError extends QueueError {

@@ -20,10 +20,15 @@ export class BatchRows {
   readonly #batches: string;
   readonly #members: string;
   readonly #save: string;
+  readonly #ahead: string;
+  readonly #back: string;
 
   constructor({ quoted: t }: Tables) {
     this.#batches = t.batches;
     this.#members = t.members;
+    this.#ahead = `UPDATE ${t.batches} SET ended = ended + ?, pending = pending - ?
+      WHERE id = ? AND ended > 0 AND unconfirmed_since IS NULL AND (sealed = 0 OR ended + ? < total)`;
+    this.#back = `UPDATE ${t.batches} SET ended = ended - ?, pending = pending + ? WHERE id = ?`;
     this.#save = `UPDATE ${t.batches} SET ${SAVING}`;
   }
 
@@ -85,23 +90,45 @@ export class BatchRows {
 
   /** Members that have succeeded, all of one batch. `undefined` where nobody waits for what comes of it. */
   recordDone(session: Session, batchId: string, jobIds: readonly string[], now: number): BatchProgress | undefined {
+    const ends = jobIds.length;
+    // Ends that are of no consequence to anybody are counted before they are looked at.
+    if (session.run(this.#ahead, [ends, ends, batchId, ends]) > 0) {
+      const over = ends - this.#done(session, batchId, jobIds, now);
+      if (over === 0) return undefined;
+      session.run(this.#back, [over, over, batchId]);
+      return this.#oneByOne(session, batchId, jobIds, now, false);
+    }
     const row = this.find(session, batchId);
     if (!row) return undefined;
-    const marks = Array(jobIds.length).fill('?').join(', ');
-    const counted = session.run(
-      `UPDATE ${this.#members} SET state = 'done', ended_at = ? WHERE batch = ? AND job_id IN (${marks}) AND state IS NULL`,
-      [now, row.seq, ...jobIds],
-    );
+    const counted = this.#done(session, batchId, jobIds, now);
     const change = countDone(row, counted, now);
     if (change.counted) this.save(session, row);
-    if (counted === jobIds.length) {
-      return isOfConsequence(row, change) ? batchProgress(row, this.failedIds(session, row), change) : undefined;
-    }
-    // Some of them had ended before, or are no members: those that have just been counted are told apart by their end.
+    if (counted < ends) return this.#oneByOne(session, batchId, jobIds, now, change.started);
+    return isOfConsequence(row, change) ? batchProgress(row, this.failedIds(session, row), change) : undefined;
+  }
+
+  /** How many of them had not ended, and have succeeded now. */
+  #done(session: Session, batchId: string, jobIds: readonly string[], now: number): number {
+    const marks = Array(jobIds.length).fill('?').join(', ');
+    return session.run(
+      `UPDATE ${this.#members} SET state = 'done', ended_at = ?
+        WHERE batch = (SELECT seq FROM ${this.#batches} WHERE id = ?) AND job_id IN (${marks}) AND state IS NULL`,
+      [now, batchId, ...jobIds],
+    );
+  }
+
+  /** Some of them had ended before, or are no members: those that have just been counted are told apart by their end. */
+  #oneByOne(
+    session: Session,
+    batchId: string,
+    jobIds: readonly string[],
+    now: number,
+    started: boolean,
+  ): BatchProgress | undefined {
     let progress: BatchProgress | undefined;
     for (const jobId of jobIds) {
       const next = this.recordEnd(session, batchId, { jobId, outcome: 'done' }, now);
-      if (next) progress = { ...next, started: change.started, finished: next.finished || progress?.finished === true };
+      if (next) progress = { ...next, started, finished: next.finished || progress?.finished === true };
     }
     return progress;
   }
