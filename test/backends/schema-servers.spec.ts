@@ -59,6 +59,38 @@ for (const kind of ['postgres', 'mysql'] as const) {
       expect(await schema.install(link)).toEqual({ applied: [] });
     });
 
+    it('of an older version are brought up to this one, and bear it twice', async () => {
+      const schema = serverSchema(kind);
+      await schema.install(link);
+      const indexes = async (): Promise<string> => {
+        const text =
+          kind === 'postgres'
+            ? `SELECT indexdef FROM pg_indexes WHERE tablename = 'job_batches_members' ORDER BY indexdef`
+            : `SELECT CONCAT(index_name, ' ', column_name) FROM information_schema.statistics
+                WHERE table_schema = DATABASE() AND table_name = 'job_batches_members' ORDER BY index_name, seq_in_index`;
+        return (await link.query({ name: 'indexes', text }, [])).rows.join('\n');
+      };
+      const made = await indexes();
+      const older =
+        kind === 'postgres'
+          ? [
+              'DROP INDEX job_batches_members_failed',
+              `CREATE INDEX job_batches_members_failed ON job_batches_members (batch, ended_at) WHERE state = 'failed'`,
+            ]
+          : ['ALTER TABLE job_batches_members DROP INDEX failures, ADD KEY ends (batch, state, ended_at)'];
+      const setBack = `UPDATE queue_schema SET version = 1 WHERE name = 'job_batches'`;
+      for (const statement of [...older, setBack]) await link.run(statement);
+      expect(await indexes()).not.toBe(made);
+      await expect(schema.check(link)).rejects.toThrow('is of an older version');
+      expect((await schema.install(link)).applied).toHaveLength(1);
+      expect(await indexes()).toBe(made);
+      await schema.check(link);
+      // As after a crash between the two.
+      await link.run(setBack);
+      expect((await schema.install(link)).applied).toHaveLength(1);
+      expect(await indexes()).toBe(made);
+    });
+
     it('are made once by eight that come at the same time', async () => {
       const eight = await Promise.all(Array.from({ length: 8 }, () => open()));
       const done = await Promise.all(eight.map((one) => serverSchema(kind).install(one)));

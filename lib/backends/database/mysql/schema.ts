@@ -158,8 +158,8 @@ function batchesComponent({ bare, quoted: t }: Tables): Component {
           'KEY unconfirmed (unconfirmed_since, seq)',
         ),
       ],
-      // Of the same tables: a member that has succeeded has no state any more, which older packages would take for one that waits.
-      [],
+      // A member that succeeds changes nothing that is in an index: a sixth faster.
+      insteadOf(bare.members, 'ends', 'ADD KEY failures (batch, state)'),
     ],
     drop: [t.members, t.batches].map(dropTable),
   };
@@ -167,6 +167,17 @@ function batchesComponent({ bare, quoted: t }: Tables): Component {
 
 function table(name: string, ...parts: readonly string[]): string {
   return `CREATE TABLE ${name} (\n  ${parts.join(',\n  ')}\n) ${TABLE}`;
+}
+
+/** Takes an index away and puts another in its place; again it does nothing. MySQL has no `DROP INDEX IF EXISTS`. */
+function insteadOf(table: string, index: string, added: string): readonly string[] {
+  const there = `SELECT count(*) FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '${table}' AND index_name = '${index}'`;
+  return [
+    `SET @queue_ddl = IF((${there}) > 0, 'ALTER TABLE \`${table}\` DROP INDEX \`${index}\`, ${added}', 'DO 0')`,
+    'PREPARE queue_ddl FROM @queue_ddl',
+    'EXECUTE queue_ddl',
+    'DEALLOCATE PREPARE queue_ddl',
+  ];
 }
 
 function dropTable(name: string): string {
