@@ -5,6 +5,7 @@ export { QueueModule } from './nest/queue.module.js';
 export type { QueueModuleAsyncOptions, QueueModuleOptions, QueueOptionsFactory } from './nest/queue-module-options.js';
 export type { ScheduleOption } from './nest/schedule-wiring.js';
 export type { ConnectionOptions, OutboxOptions } from './connections/connection-options.js';
+export type * from './connections/own-connections.js';
 export { getQueueConnectionToken, InjectQueueConnection } from './nest/tokens.js';
 export { queueConfig } from './nest/queue.config.js';
 export { QueueManager } from './nest/queue-manager.js';
@@ -66,7 +67,7 @@ export { PendingBatch } from './bus/pending-batch.js';
 export type { PruneBatchesOptions } from './bus/batches.js';
 export type { PendingChain } from './bus/pending-chain.js';
 export type { PendingDispatch } from './bus/pending-dispatch.js';
-export type { Batch } from './contracts/batch.js';
+export type { Batch, FakeBatch } from './contracts/batch.js';
 
 // Worker
 export { WorkerService } from './nest/worker.service.js';
@@ -99,7 +100,8 @@ export {
   StoreUnreachableError,
 } from './contracts/store-errors.js';
 export { SchemaError } from './backends/database/schema-error.js';
-export { BatchFinishedError, BatchMissingError } from './bus/batch-filler.js';
+export { BatchMissingError } from './bus/batch-filler.js';
+export { BatchFinishedError } from './contracts/batch-finished-error.js';
 export { BulkDispatchError } from './bus/dispatcher.js';
 export { StoreBusyError, StoreClosedError, StoreUnusableError } from './backends/store-state-errors.js';
 export { ConnectionsClosedError } from './connections/connection-manager.js';
@@ -121,6 +123,7 @@ export { BatchNotDispatchedError } from './job/batch-job.js';
 export { ClosureNotDispatchedError } from './job/queued-closure.js';
 export { DecryptionError } from './job/payload-seal.js';
 export { ManuallyFailedError } from './job/job-context.js';
+export { JobAssertionError } from './job/job-interactions.js';
 export { NotAJobError } from './job/job-definition.js';
 export { UnknownJobError } from './job/job-registry.js';
 export { NoAttemptError } from './middleware/attempt-of.js';

@@ -253,6 +253,7 @@ export class Dispatcher {
   }
 
   async #dropped(all: readonly Prepared[]): Promise<void> {
+    this.services.watch?.dropped(all);
     await Promise.all(all.map((one) => this.#gates.dropped(one)));
   }
 

@@ -1,5 +1,5 @@
 import type { Dispatchable, DispatchReceipt } from '../contracts/dispatchable.js';
-import { chained, type Empty } from '../job/queueable.js';
+import { chained, type Empty } from '../job/fluent-options.js';
 import type { Moment } from '../support/duration.js';
 import type { DispatchOptions } from './prepare-dispatch.js';
 

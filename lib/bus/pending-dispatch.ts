@@ -1,8 +1,11 @@
 import type { Dispatchable, DispatchReceipt } from '../contracts/dispatchable.js';
-import { chained, type Empty } from '../job/queueable.js';
+import { chained, type Empty } from '../job/fluent-options.js';
 import type { Moment } from '../support/duration.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
 import type { DispatchOptions } from './prepare-dispatch.js';
+
+/** Kept from the start: a test may replace the global one. */
+const { queueMicrotask } = globalThis;
 
 /**
  * A dispatch that can still be told where and when. Awaiting it sends it; one that nobody awaits is sent in the microtask after the

@@ -10,11 +10,12 @@ import { messageOptions } from '../job/message-options.js';
 import type { PayloadCodec } from '../job/payload-codec.js';
 import type { PayloadHook } from '../job/payload-hooks.js';
 import type { ContextValues } from '../job/request-context.js';
-import { fluentOptions, type FluentOptions } from '../job/queueable.js';
+import { fluentOptions, type FluentOptions } from '../job/fluent-options.js';
 import type { Clock } from '../support/clock.js';
 import { delayMs } from '../support/duration.js';
 import { timeOrderedUuid } from '../support/time-ordered-uuid.js';
 import type { DispatchOnce } from './dispatch-once.js';
+import type { DispatchWatch } from './dispatch-watch.js';
 import type { Prepared } from './prepared.js';
 import { PendingBatch } from './pending-batch.js';
 import type { Scope } from './step-target.js';
@@ -30,6 +31,8 @@ export interface DispatchOptions extends FluentOptions {
   readonly behind?: ChainBehind;
   /** Several processes make it, and one of them is to send it. */
   readonly once?: DispatchOnce;
+  /** It is run without a queue: no lock is taken for it, and none is given back. */
+  readonly unmarked?: true;
 }
 
 export interface PreparationServices {
@@ -42,6 +45,7 @@ export interface PreparationServices {
   readonly clock: Clock;
   /** Told of every class that is dispatched, so that one nobody here runs can be pointed out. */
   readonly dispatching: (definition: JobDefinition) => void;
+  readonly watch?: DispatchWatch;
 }
 
 /**
@@ -91,14 +95,14 @@ export function prepareDispatch(
       queue: to.queue,
       context,
       inProcess,
-      marks: policies && lockMarks(policies, uuid),
+      marks: policies && !options.unmarked ? lockMarks(policies, uuid) : undefined,
     },
     services.codec,
     services.hooks(),
     services.seals,
   );
   const body = JSON.stringify(withChain(written, job, options, { now, context }, services));
-  return {
+  const prepared: Prepared = {
     connection,
     afterCommit: said.afterCommit ?? definition.afterCommit ?? connection.afterCommit,
     receipt: { id: uuid, connection: to.connection, queue: to.queue },
@@ -118,6 +122,8 @@ export function prepareDispatch(
       delaySeconds: delay === undefined || delay === null ? null : delayInMs / 1_000,
     },
   };
+  services.watch?.prepared(given, options, prepared);
+  return prepared;
 }
 
 /** A batch as the first step of a chain. */
@@ -141,6 +147,7 @@ export function prepareInProcess(job: object, connection: string, services: Prep
   const to = { uuid: timeOrderedUuid(now), now, connection, queue: connection, context: carried(), inProcess: true };
   const written = writeEnvelope(job, definition, to, codec, hooks(), seals);
   const body = JSON.stringify(withChain(written, job, {}, to, services));
+  services.watch?.writtenInProcess(job, body);
   const reserved = {
     id: to.uuid,
     queue: connection,

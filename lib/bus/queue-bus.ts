@@ -10,8 +10,9 @@ import { inlineClosure, isClass } from '../job/closure.js';
 import type { Batches, PruneBatchesOptions } from './batches.js';
 import { type Link, LiveList } from '../support/live-list.js';
 import { declined } from './declined.js';
+import type { DispatchWatch } from './dispatch-watch.js';
 import type { Dispatcher } from './dispatcher.js';
-import type { Empty } from '../job/queueable.js';
+import type { Empty } from '../job/fluent-options.js';
 import type { BatchMember, PendingBatch } from './pending-batch.js';
 import { PendingChain } from './pending-chain.js';
 import { PendingDispatch } from './pending-dispatch.js';
@@ -30,6 +31,7 @@ export interface BusServices {
   /** For failures that nobody can be told of any more. */
   readonly report: (message: string, error: unknown) => void;
   readonly batches: () => Batches;
+  readonly watch?: DispatchWatch;
 }
 
 /** A dispatch under way. */
@@ -77,8 +79,14 @@ export class QueueBus {
    * @throws what its handler threw, after `failed()` and the events
    */
   async dispatchSync<R = unknown>(job: QueueableJob | InlineClosure): Promise<R> {
-    if (isInline(job)) return (await job()) as R;
-    return (await this.services.inProcess(job, 'sync')()) as R;
+    const { inProcess, watch } = this.services;
+    if (isInline(job)) {
+      if (watch?.holdsBack(inlineClosure(job), 'sync')) return undefined as R;
+      return (await job()) as R;
+    }
+    const run = inProcess(job, 'sync');
+    if (watch?.holdsBack(job, 'sync')) return undefined as R;
+    return (await run()) as R;
   }
 
   /**
@@ -90,6 +98,7 @@ export class QueueBus {
   dispatchAfterResponse(job: QueueableJob | InlineClosure): void {
     const inline = isInline(job);
     const work = inline ? job : this.services.inProcess(job, 'sync');
+    if (this.services.watch?.holdsBack(inline ? inlineClosure(job) : job, 'after-response')) return;
     const run = async (): Promise<void> => {
       try {
         await work();
@@ -124,9 +133,11 @@ export class QueueBus {
    * An inner list is a chain. Empty entries are left out. Sent by its `dispatch()` alone.
    */
   batch(jobs: readonly (Dispatchable | Empty | readonly (Dispatchable | Empty)[])[]): PendingBatch {
-    return this.services
-      .batches()
-      .pending(jobs as readonly BatchMember[], <T>(work: Promise<T>): Promise<T> => this.#track(work));
+    const { batches, watch } = this.services;
+    const pending: PendingBatch = batches().pending(jobs as readonly BatchMember[], (work) =>
+      this.#track(watch ? watch.sent(pending, work) : work),
+    );
+    return pending;
   }
 
   /** A batch as it stands now; `null` where there is none of that id. */

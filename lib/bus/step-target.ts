@@ -6,7 +6,7 @@ import { readName } from '../job/job-policies.js';
 import { lockPolicies } from '../job/lock-policies.js';
 import type { PayloadCodec } from '../job/payload-codec.js';
 import type { PayloadHook } from '../job/payload-hooks.js';
-import { fluentOptions } from '../job/queueable.js';
+import { fluentOptions } from '../job/fluent-options.js';
 import type { ContextValues } from '../job/request-context.js';
 import { delayMs } from '../support/duration.js';
 
@@ -16,6 +16,7 @@ export interface ChainWriting {
   readonly seals: EnvelopeSeals;
   readonly hooks: () => readonly PayloadHook[];
   readonly dispatching: (definition: JobDefinition) => void;
+  readonly watch?: { written(job: object, id: string): void };
 }
 
 /** Where steps go that do not say, and what ids they get. */

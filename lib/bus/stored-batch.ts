@@ -1,6 +1,7 @@
 import type { BatchRecord } from '../contracts/batch-store.js';
 import type { Batch } from '../contracts/batch.js';
 import type { Dispatchable } from '../contracts/dispatchable.js';
+import { BatchFigures } from '../job/batch-figures.js';
 import { readBatchPlan } from '../job/batch-plan.js';
 
 /** What a batch object does, by the batch's id. */
@@ -12,7 +13,7 @@ export interface BatchVerbs {
 }
 
 /** A batch as it stood when it was read. */
-export class StoredBatch implements Batch {
+export class StoredBatch extends BatchFigures implements Batch {
   readonly id: string;
   readonly name: string;
   readonly totalJobs: number;
@@ -27,6 +28,7 @@ export class StoredBatch implements Batch {
   readonly #allowsFailures: boolean;
 
   constructor(record: BatchRecord, verbs: BatchVerbs) {
+    super();
     const plan = readBatchPlan(record.options);
     this.id = record.id;
     this.name = record.name;
@@ -46,29 +48,6 @@ export class StoredBatch implements Batch {
     this.finishedAt = record.finishedAt === undefined ? null : new Date(record.finishedAt);
     this.#verbs = verbs;
     this.#allowsFailures = plan.allowFailures;
-  }
-
-  /** Members that have succeeded. */
-  processedJobs(): number {
-    return this.totalJobs - this.pendingJobs;
-  }
-
-  /** Whole per cent of members that have succeeded; 0 for a batch without members. */
-  progress(): number {
-    return this.totalJobs === 0 ? 0 : Math.round((this.processedJobs() / this.totalJobs) * 100);
-  }
-
-  /** Every member has ended, in whatever way. */
-  finished(): boolean {
-    return this.finishedAt !== null;
-  }
-
-  cancelled(): boolean {
-    return this.cancelledAt !== null;
-  }
-
-  hasFailures(): boolean {
-    return this.failedJobs > 0;
   }
 
   /** Whether a failure leaves it running instead of cancelling it. */
@@ -99,22 +78,5 @@ export class StoredBatch implements Batch {
    */
   add(jobs: readonly (Dispatchable | readonly Dispatchable[])[]): Promise<Batch> {
     return this.#verbs.add(this.id, jobs);
-  }
-
-  toJSON(): object {
-    return {
-      id: this.id,
-      name: this.name,
-      totalJobs: this.totalJobs,
-      pendingJobs: this.pendingJobs,
-      processedJobs: this.processedJobs(),
-      progress: this.progress(),
-      failedJobs: this.failedJobs,
-      failedJobIds: this.failedJobIds,
-      options: this.options,
-      createdAt: this.createdAt,
-      cancelledAt: this.cancelledAt,
-      finishedAt: this.finishedAt,
-    };
   }
 }

@@ -5,7 +5,7 @@ import { hasHooks, type BatchMoment, type BatchPlan } from '../job/batch-plan.js
 import { writeEnvelope } from '../job/envelope-writer.js';
 import { definitionOfJob, type JobDefinition } from '../job/job-definition.js';
 import { lockMarks, lockPolicies } from '../job/lock-policies.js';
-import { fluentOptions, type FluentOptions } from '../job/queueable.js';
+import { fluentOptions, type FluentOptions } from '../job/fluent-options.js';
 import type { Moment } from '../support/duration.js';
 import { namedUuid } from '../support/named-uuid.js';
 import { InvalidOptionError } from '../support/queue-error.js';
@@ -209,6 +209,7 @@ function nested(given: unknown, scope: Scope, services: ChainWriting): JobEnvelo
   const marks = marksOf(job as object, definition, uuid, scope);
   const written = { uuid, now, context, marks, connection: to.connection, queue: to.queue };
   const envelope = writeEnvelope(job as object, definition, written, codec, hooks(), seals);
+  services.watch?.written(given as object, uuid);
   const retryForMs = retrySpan(job as object, envelope, scope.now);
   const own = { ...target, ...(retryForMs !== undefined && { retryForMs }) };
   return Object.keys(own).length > 0 ? seals.signed({ ...envelope, target: own }) : envelope;

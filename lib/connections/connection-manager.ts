@@ -7,6 +7,7 @@ import type { RateLimiterStore } from '../contracts/rate-limiter-store.js';
 import type { Clock } from '../support/clock.js';
 import { describe, InvalidOptionError, QueueError } from '../support/queue-error.js';
 import { asBackend } from './as-backend.js';
+import type { ConnectionStage } from './connection-stage.js';
 import { UnknownConnectionError, type ResolvedConnections } from './connection-config.js';
 import { connectionsInUse, homeOf } from './connections-in-use.js';
 import type { EventHub } from './event-hub.js';
@@ -52,6 +53,7 @@ export class ConnectionManager {
     factories: ReadonlyMap<string, DriverLoader>,
     private readonly services: (connection: string) => BackendServices,
     private readonly hub: EventHub,
+    private readonly staged?: { readonly stage: ConnectionStage; readonly builtIn: ReadonlySet<DriverLoader> },
   ) {
     this.defaultName = config.default;
     this.#drivers = new Map(factories);
@@ -228,6 +230,7 @@ export class ConnectionManager {
       clock,
       dispatchTimeoutMs,
       maxPayload,
+      ...(this.staged && { stage: this.staged.stage }),
     });
   }
 
@@ -243,15 +246,21 @@ export class ConnectionManager {
 
   async #make(name: string, driver: string, options: Readonly<Record<string, unknown>>): Promise<Backend> {
     if (this.#closing) throw new ConnectionsClosedError(name);
-    const factory = await this.#loader(driver, name)();
+    const loader = this.#loader(driver, name);
     const context: BackendContext = {
       ...this.services(name),
       connection: name,
       dispatchTimeoutMs: this.config.dispatchTimeoutMs,
     };
-    // A factory of somebody's own may answer with a promise, whatever its type says.
-    const made: unknown = factory(options, context);
-    return asBackend(await made, driver);
+    const make = async (): Promise<Backend> => {
+      const factory = await loader();
+      // A factory of somebody's own may answer with a promise, whatever its type says.
+      const made: unknown = factory(options, context);
+      return asBackend(await made, driver);
+    };
+    if (!this.staged) return make();
+    const { stage, builtIn } = this.staged;
+    return stage.backend({ connection: name, driver, options, context, builtIn: builtIn.has(loader), make });
   }
 
   #loader(driver: string, name: string): DriverLoader {

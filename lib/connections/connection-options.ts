@@ -1,4 +1,6 @@
+import type { BackendContext } from '../contracts/backend.js';
 import type { Duration } from '../support/duration.js';
+import type { OwnConnections } from './own-connections.js';
 
 /** One named connection. `afterCommit`, `queue` (default 'default') and `retryAfter` (the lease, default 30 s, at least 1 s) mean the same everywhere. */
 export type ConnectionOptions =
@@ -66,7 +68,8 @@ export type ConnectionOptions =
       afterCommit?: boolean;
       outbox?: OutboxOptions;
     }
-  | { driver: 'failover'; connections: string[] };
+  | { driver: 'failover'; connections: string[] }
+  | OwnConnections[keyof OwnConnections];
 
 /**
  * The outbox of a connection that is not the application's database. `true`: in the DataSource with the Nest name 'default'. What is
@@ -111,8 +114,8 @@ export interface ConnectionsOptions {
   batching?: BatchingOptions;
   /** The connection whose store keeps unique and overlap locks and rate limits. Default: the default connection's own store. */
   locks?: { connection: string };
-  /** Drivers of one's own, by name. */
-  drivers?: Record<string, (options: any) => unknown>;
+  /** Drivers of one's own, by name. Each is given the options of its connection, and answers with a driver or a whole `Backend`. */
+  drivers?: Record<string, (options: any, context: BackendContext) => unknown>;
   /** How long a dispatch waits for its store. Default 5 s. */
   dispatchTimeout?: Duration;
   /** The largest body of a job in bytes. Default 1 MiB. */

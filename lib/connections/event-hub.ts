@@ -7,6 +7,7 @@ export class EventHub {
   // The arrays are replaced, never changed: a listener may come or go while an event is under way.
   readonly #byType = new Map<unknown, readonly Listener[]>();
   #every: readonly Listener[] = [];
+  #ending: readonly (() => void)[] = [];
 
   /** @param report told of a listener that threw or whose promise rejected, once for each event */
   constructor(private readonly report: (message: string, error: unknown) => void) {}
@@ -30,6 +31,22 @@ export class EventHub {
     return () => {
       this.#every = this.#every.filter((one) => one !== entry);
     };
+  }
+
+  /** Called once, when the module has ended and no more events come. Returns what takes it off again. */
+  onEnd(fn: () => void): () => void {
+    const entry = (): void => fn();
+    this.#ending = [...this.#ending, entry];
+    return () => {
+      this.#ending = this.#ending.filter((one) => one !== entry);
+    };
+  }
+
+  /** The module has ended. */
+  end(): void {
+    const ending = this.#ending;
+    this.#ending = [];
+    for (const fn of ending) fn();
   }
 
   /** Whether anybody would get an event of this class; where nobody does, it need not be made. */

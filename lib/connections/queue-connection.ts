@@ -7,6 +7,7 @@ import type { Clock } from '../support/clock.js';
 import { delayMs, type Moment } from '../support/duration.js';
 import { describe, InvalidOptionError, type QueueError } from '../support/queue-error.js';
 import type { ResolvedConnection } from './connection-config.js';
+import type { ConnectionStage } from './connection-stage.js';
 import { DispatchDeadline } from './dispatch-deadline.js';
 import type { EventHub } from './event-hub.js';
 import { fitDriver, misfit, type FittedDriver } from './fit-driver.js';
@@ -40,6 +41,7 @@ export interface QueueConnectionServices {
   readonly clock: Clock;
   readonly dispatchTimeoutMs: number;
   readonly maxPayload: number;
+  readonly stage?: ConnectionStage;
 }
 
 type PushTarget = Pick<FittedDriver, 'push'>;
@@ -266,11 +268,11 @@ export class QueueConnection {
   }
 
   async #observed(driver: FittedDriver, to: PushTarget, outgoing: readonly Outgoing[]): Promise<readonly PushResult[]> {
-    const { name } = this;
-    const { hub } = this.services;
+    const { hub, stage } = this.services;
+    stage?.sending(outgoing);
     if (!driver.storeless && hub.heard(JobQueueing)) {
       for (const { job, entry, requestedQueue, delaySeconds } of outgoing) {
-        hub.emit(new JobQueueing(name, requestedQueue, job, entry.body, delaySeconds));
+        hub.emit(new JobQueueing(this.name, requestedQueue, job, entry.body, delaySeconds));
       }
     }
     const entries = outgoing.map((one) => one.entry);
@@ -278,7 +280,7 @@ export class QueueConnection {
     if (!driver.storeless && hub.heard(JobQueued)) {
       outgoing.forEach(({ job, entry, requestedQueue, delaySeconds }, index) => {
         if (results[index]!.stored)
-          hub.emit(new JobQueued(name, requestedQueue, entry.id, job, entry.body, delaySeconds));
+          hub.emit(new JobQueued(this.name, requestedQueue, entry.id, job, entry.body, delaySeconds));
       });
     }
     return results;

@@ -24,3 +24,11 @@ export interface Batch {
   add(jobs: readonly (Dispatchable | readonly Dispatchable[])[]): Promise<Batch>;
   toJSON(): object;
 }
+
+/** A batch for tests, as `withFakeBatch()` gives it: it keeps what is done to it, and nothing runs. */
+export interface FakeBatch extends Batch {
+  /** What `add()` was given, one by one: the steps of a chain too. */
+  readonly added: readonly Dispatchable[];
+  /** Whether `delete()` was called. */
+  deleted(): boolean;
+}

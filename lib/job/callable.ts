@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Type } from '@nestjs/common';
 import type { ClosureJob } from '../contracts/dispatchable.js';
 import type { JobEnvelope } from '../contracts/job-envelope.js';
@@ -48,6 +49,11 @@ export class MethodCall extends QueuedClosure {
 
   displayName(): string {
     return labelOf(this) ?? `${this.service}.${this.method}`;
+  }
+
+  /** As a test's message shows it. */
+  override toString(): string {
+    return `${this.service}.${this.method}(${this.args.map((one) => inspect(one)).join(', ')})`;
   }
 
   /** @throws NotAJobError for a method without `@Callable()` */

@@ -1,3 +1,4 @@
+import { inspect, isDeepStrictEqual } from 'node:util';
 import type { InjectionToken } from '@nestjs/common';
 import type { ClosureJob, InlineClosure } from '../contracts/dispatchable.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
@@ -5,6 +6,7 @@ import type { SourceParts } from './closure-seal.js';
 import { NotAJobError } from './job-definition.js';
 import type { PayloadCodec } from './payload-codec.js';
 import { labelOf, QueuedClosure, reserveClosure, type WrittenFor } from './queued-closure.js';
+import { MATCHES } from './same-jobs.js';
 
 /** The name that functions travel under. */
 export const CLOSURE = '@closure';
@@ -69,6 +71,20 @@ export class FunctionClosure extends QueuedClosure {
   displayName(): string {
     const label = labelOf(this) ?? parts.get(this)?.fn.name;
     return label ? `${label} - Closure` : 'Closure';
+  }
+
+  /** Another one whose function has the same source, with the same values and dependencies. */
+  [MATCHES](actual: unknown): boolean {
+    const own = parts.get(this)!;
+    const other = partsOf(actual);
+    if (other === undefined || own.fn.toString() !== other.fn.toString()) return false;
+    return isDeepStrictEqual([own.values, own.inject], [other.values, other.inject]);
+  }
+
+  /** As a test's message shows it. */
+  override toString(): string {
+    const { values } = parts.get(this)!;
+    return values === undefined ? this.displayName() : `${this.displayName()} ${inspect(values)}`;
   }
 
   /** @throws NotAJobError where sources do not travel; UnserializableError for one that cannot */

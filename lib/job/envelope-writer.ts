@@ -1,13 +1,14 @@
 import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { JobDefinition } from './job-definition.js';
-import { freezePolicies, POLICY_FIELDS, readPolicy } from './job-policies.js';
+import { freezePolicies, readPolicy } from './job-policies.js';
 import { UNSEALED, type EnvelopeSeals } from './envelope-seals.js';
+import { fluentOptions } from './fluent-options.js';
 import type { PayloadCodec } from './payload-codec.js';
 import { runPayloadHooks, type PayloadHook } from './payload-hooks.js';
 import { QueuedClosure } from './queued-closure.js';
 import type { ContextValues } from './request-context.js';
-import { fluentOptions } from './queueable.js';
 import { writeThrough } from './through.js';
+import { travellingFields } from './travelling-fields.js';
 import { relationsDropped } from './without-relations.js';
 
 /**
@@ -43,7 +44,7 @@ export function writeEnvelope(
   const data =
     job instanceof QueuedClosure
       ? job.written({ ...to, sources: seals.sources }, codec)
-      : codec.encode(fieldsOf(job, definition), definition.type.name, drops, encrypted);
+      : codec.encode(travellingFields(job, definition), definition.type.name, drops, encrypted);
   const through = fluentOptions(job)?.through;
   const middleware = through && writeThrough(through, definition.type.name, codec, encrypted);
   const seal = (what: object, part?: 'middleware'): string =>
@@ -63,17 +64,4 @@ export function writeEnvelope(
   if (hooks.length === 0) return seals.signed(envelope, signed);
   const extra = runPayloadHooks(hooks, envelope, to);
   return seals.signed(extra ? { ...envelope, extra } : envelope, signed);
-}
-
-/** What travels: own fields that are neither policies nor injected. `undefined` ones need not: they read the same when absent. */
-function fieldsOf(job: object, definition: JobDefinition): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
-  for (const key of Object.keys(job)) {
-    if (POLICY_FIELDS.has(key) || definition.injected.has(key)) continue;
-    const property = Object.getOwnPropertyDescriptor(job, key)!;
-    // An accessor or an own __proto__ is handed on as it is, for the codec to refuse by its path.
-    if (key === '__proto__' || property.get || property.set) Object.defineProperty(fields, key, property);
-    else if (property.value !== undefined) fields[key] = property.value;
-  }
-  return fields;
 }

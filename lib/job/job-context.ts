@@ -180,12 +180,12 @@ export class AttemptContext implements JobContext {
 
   release(delay?: Moment): void {
     const ms = delay === undefined ? 0 : delayMs(delay, `${this.displayName}: release delay`, this.services.now());
-    this.#intend({ kind: 'release', delayMs: ms });
+    this.intend({ kind: 'release', delayMs: ms });
   }
 
   /** Back to the queue as if this attempt had not been: it was not the job's fault. */
   postpone(delayInMs: number): void {
-    this.#intend({ kind: 'release', delayMs: delayInMs, countAttempt: false });
+    this.intend({ kind: 'release', delayMs: delayInMs, countAttempt: false });
   }
 
   /** One line for the log, said once in a while for all jobs of the class. */
@@ -200,7 +200,7 @@ export class AttemptContext implements JobContext {
       );
     }
     const given = typeof error === 'string' ? new ManuallyFailedError(error) : (error ?? null);
-    this.#intend({
+    this.intend({
       kind: 'fail',
       given,
       error: given ?? new ManuallyFailedError(`${this.displayName} was failed by hand.`),
@@ -208,7 +208,7 @@ export class AttemptContext implements JobContext {
   }
 
   delete(): void {
-    this.#intend({ kind: 'delete' });
+    this.intend({ kind: 'delete' });
   }
 
   prependToChain(jobs: readonly Dispatchable[]): void {
@@ -253,7 +253,7 @@ export class AttemptContext implements JobContext {
     return steps;
   }
 
-  #intend(intent: Intent): void {
+  protected intend(intent: Intent): void {
     if (this.#closed) {
       this.services.warn(
         `${this.displayName} [${this.id}]: ${intent.kind}() came after its attempt had ended and was ignored.`,

@@ -1,8 +1,8 @@
 import type { PushEntry } from '../contracts/queue-driver.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
+import type { FluentOptions } from './fluent-options.js';
 import type { JobDefinition } from './job-definition.js';
 import { readName } from './job-policies.js';
-import type { FluentOptions } from './queueable.js';
 
 /**
  * What a job says to stores that keep groups in order and drop repeats: `onGroup()`, else `messageGroup`; `withDeduplicator()`, else

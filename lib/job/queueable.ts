@@ -1,32 +1,15 @@
-import type { Batch } from '../contracts/batch.js';
+import type { Type } from '@nestjs/common';
+import type { Batch, FakeBatch } from '../contracts/batch.js';
 import type { Dispatchable, QueueableJob } from '../contracts/dispatchable.js';
 import type { JobContext } from '../contracts/job-context.js';
 import type { JobMiddleware } from '../contracts/job-middleware.js';
 import { neverAborted } from '../support/abort.js';
-import type { Moment } from '../support/duration.js';
+import type { Duration, Moment } from '../support/duration.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
-
-/** What fluent calls on a job say. They beat everything the class says. */
-export interface FluentOptions {
-  queue?: string;
-  connection?: string;
-  /** `null` after `withoutDelay()`: none, whatever the class says. */
-  delay?: Moment | null;
-  afterCommit?: boolean;
-  /** For stores that keep the jobs of a group in order. */
-  group?: string;
-  /** Gives the text by which a store knows a repeat; it is given the payload. */
-  deduplicator?: (payload: string) => string;
-  /** Middleware that travels with the job. */
-  through?: readonly JobMiddleware[] | undefined;
-  /** What follows when the job is done. */
-  chain?: readonly Dispatchable[];
-  /** What is sent when the job, or a later one of its chain, has failed for good. */
-  catch?: readonly Dispatchable[];
-}
-
-// Outside the instances: a job's own fields are what travels, and it is revived without its constructor.
-const fluent = new WeakMap<object, FluentOptions>();
+import { assertDoesntHaveChain, assertHasChain, chainOf } from './chain-assertions.js';
+import { attachFakeBatch, fakeBatch, fakeBatchOf } from './fake-batch.js';
+import { chained, ownOptions, present, type Empty } from './fluent-options.js';
+import { fakeAttemptOf, faked } from './job-interactions.js';
 
 /** Puts a private field on an object that exists. */
 class Bare {
@@ -52,10 +35,6 @@ class Running extends Bare {
   }
 }
 
-export function fluentOptions(job: object): FluentOptions | undefined {
-  return fluent.get(job);
-}
-
 /** Lets a revived job see its attempt. */
 export function attachContext(job: object, context: JobContext): void {
   Running.set(job, context);
@@ -69,12 +48,12 @@ export abstract class Queueable implements QueueableJob {
   abstract handle(...dependencies: any[]): unknown;
 
   onQueue(queue: string): this {
-    options(this).queue = queue;
+    ownOptions(this).queue = queue;
     return this;
   }
 
   onConnection(connection: string): this {
-    options(this).connection = connection;
+    ownOptions(this).connection = connection;
     return this;
   }
 
@@ -84,7 +63,7 @@ export abstract class Queueable implements QueueableJob {
    * @throws InvalidOptionError where nothing is left
    */
   chain(jobs: readonly (Dispatchable | Empty)[]): this {
-    options(this).chain = chained(jobs, `${this.constructor.name}.chain()`);
+    ownOptions(this).chain = chained(jobs, `${this.constructor.name}.chain()`);
     return this;
   }
 
@@ -97,7 +76,7 @@ export abstract class Queueable implements QueueableJob {
     const more = present(jobs);
     const context = Running.get(this);
     if (context) context.prependToChain(more);
-    else options(this).chain = [...more, ...(options(this).chain ?? [])];
+    else ownOptions(this).chain = [...more, ...(ownOptions(this).chain ?? [])];
     return this;
   }
 
@@ -106,40 +85,40 @@ export abstract class Queueable implements QueueableJob {
     const more = present(jobs);
     const context = Running.get(this);
     if (context) context.appendToChain(more);
-    else options(this).chain = [...(options(this).chain ?? []), ...more];
+    else ownOptions(this).chain = [...(ownOptions(this).chain ?? []), ...more];
     return this;
   }
 
   /** Seconds, a string such as '10m', or the moment itself. Negative and past ones mean now. */
   delay(delay: Moment): this {
-    options(this).delay = delay;
+    ownOptions(this).delay = delay;
     return this;
   }
 
   withoutDelay(): this {
-    options(this).delay = null;
+    ownOptions(this).delay = null;
     return this;
   }
 
   afterCommit(): this {
-    options(this).afterCommit = true;
+    ownOptions(this).afterCommit = true;
     return this;
   }
 
   beforeCommit(): this {
-    options(this).afterCommit = false;
+    ownOptions(this).afterCommit = false;
     return this;
   }
 
   /** Jobs of one group are kept in order by stores that know groups; others do not look at it. */
   onGroup(group: string): this {
-    options(this).group = group;
+    ownOptions(this).group = group;
     return this;
   }
 
   /** Says by what a store that drops repeats knows one; others do not look at it. */
   withDeduplicator(fn: (payload: string) => string): this {
-    options(this).deduplicator = fn;
+    ownOptions(this).deduplicator = fn;
     return this;
   }
 
@@ -157,7 +136,7 @@ export abstract class Queueable implements QueueableJob {
         `${this.constructor.name}.through() was given ${describe(wrong[0])}. Give it a list of instances that have a handle(job, next, context).`,
       );
     }
-    options(this).through = middleware.length > 0 ? [...middleware] : undefined;
+    ownOptions(this).through = middleware.length > 0 ? [...middleware] : undefined;
     return this;
   }
 
@@ -198,7 +177,7 @@ export abstract class Queueable implements QueueableJob {
 
   /** The batch this job belongs to, read anew; `null` outside one. */
   batch(): Promise<Batch | null> {
-    return Running.get(this)?.batch() ?? Promise.resolve(null);
+    return Running.get(this)?.batch() ?? Promise.resolve(fakeBatchOf(this) ?? null);
   }
 
   /** Whether it belongs to a batch that is neither finished nor cancelled. */
@@ -206,38 +185,86 @@ export abstract class Queueable implements QueueableJob {
     const batch = await this.batch();
     return batch !== null && !batch.finished() && !batch.cancelled();
   }
-}
 
-/** What may stand in a list of jobs for none: `cond && new Job()`. */
-export type Empty = false | null | undefined | 0 | '';
+  /**
+   * In tests: from now on what the handler asks (`release`, `fail`, `delete`, its chain) is written down instead of being done, for the
+   * assertions below. `context` is a fake attempt, the first one; called again, it starts anew.
+   */
+  withFakeQueueInteractions(): this {
+    Running.set(this, fakeAttemptOf(this));
+    return this;
+  }
 
-/** The jobs of a list, empty entries left out. @throws InvalidOptionError where nothing is left */
-export function chained(jobs: readonly (Dispatchable | Empty)[], at: string): readonly Dispatchable[] {
-  const kept = Array.isArray(jobs) ? present(jobs) : [];
-  if (kept.length > 0) return kept;
-  throw new InvalidOptionError(
-    `${at} was given no job, or none but false, null and undefined, which are left out. Give it a list of at least one.`,
-  );
-}
+  /**
+   * In tests: puts the job into a batch that is stored nowhere, and gives both.
+   *
+   * @param data properties of the batch; the rest is zero, empty or now
+   * @throws InvalidOptionError for a property that a batch does not have
+   */
+  withFakeBatch(data?: object): [this, FakeBatch] {
+    const batch = fakeBatch(data);
+    attachFakeBatch(this, batch);
+    return [this, batch];
+  }
 
-/** One job or a list of them, empty entries left out. */
-export function present(jobs: Dispatchable | readonly (Dispatchable | Empty)[]): readonly Dispatchable[] {
-  const given = (Array.isArray(jobs) ? jobs : [jobs]) as readonly (Dispatchable | Empty)[];
-  return given.filter((one): one is Dispatchable => Boolean(one));
+  /**
+   * As the other assertions it needs `withFakeQueueInteractions()`.
+   *
+   * @param delay compared exactly; where the job was released until a Date, with the seconds until then
+   * @throws JobAssertionError saying what was asked instead
+   */
+  assertReleased(delay?: Duration): this {
+    faked(this, Running.get(this)).assertReleased(delay);
+    return this;
+  }
+
+  assertNotReleased(): this {
+    faked(this, Running.get(this)).assertNotReleased();
+    return this;
+  }
+
+  assertDeleted(): this {
+    faked(this, Running.get(this)).assertDeleted();
+    return this;
+  }
+
+  assertNotDeleted(): this {
+    faked(this, Running.get(this)).assertNotDeleted();
+    return this;
+  }
+
+  assertFailed(): this {
+    faked(this, Running.get(this)).assertFailed();
+    return this;
+  }
+
+  assertNotFailed(): this {
+    faked(this, Running.get(this)).assertNotFailed();
+    return this;
+  }
+
+  /** @param expected the error's message, a pattern for it, its class, or an error of the same class, message and code */
+  assertFailedWith(expected: string | RegExp | Error | Type<Error>): this {
+    faked(this, Running.get(this)).assertFailedWith(expected);
+    return this;
+  }
+
+  /**
+   * All that follows the job, in its order: what `chain()` said, and what a handler with faked interactions has put before and behind it.
+   *
+   * @param expected classes, or instances that carry the same
+   */
+  assertHasChain(expected: readonly (Type | object)[]): this {
+    assertHasChain(this, chainOf(this, Running.get(this)), expected);
+    return this;
+  }
+
+  assertDoesntHaveChain(): this {
+    assertDoesntHaveChain(this, chainOf(this, Running.get(this)));
+    return this;
+  }
 }
 
 function isMiddleware(value: unknown): boolean {
   return typeof (value as JobMiddleware | null | undefined)?.handle === 'function';
-}
-
-/** What `catch()` on a job was given; each call adds one. */
-export function addCatch(job: object, one: Dispatchable): void {
-  const said = options(job);
-  said.catch = [...(said.catch ?? []), one];
-}
-
-function options(job: object): FluentOptions {
-  let found = fluent.get(job);
-  if (!found) fluent.set(job, (found = {}));
-  return found;
 }

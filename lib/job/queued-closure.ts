@@ -1,9 +1,10 @@
 import type { ClosureJob, Dispatchable } from '../contracts/dispatchable.js';
 import { describe, InvalidOptionError, QueueError } from '../support/queue-error.js';
 import type { SealedSources } from './closure-seal.js';
+import { addCatch } from './fluent-options.js';
 import { reserveJob } from './job-definition.js';
 import type { PayloadCodec } from './payload-codec.js';
-import { addCatch, Queueable } from './queueable.js';
+import { Queueable } from './queueable.js';
 
 /** What a closure must know of the place it is written down for. */
 export interface WrittenFor {

@@ -83,6 +83,8 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
     // By now every module has had its turn to extend(), and to initialize a DataSource of its own.
     connections.verifyDrivers();
     this.#unwatch = this.runtime.watchTransactions();
+    // A test works its jobs when it says so.
+    if (this.runtime.stage) return;
     if (keepsSchedules()) this.runtime.schedules.start();
     if (options.worker && !command.getStore()) void this.#workInside(options.worker);
   }
@@ -122,6 +124,7 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
     this.#stayed();
     this.#unwatch();
     await this.runtime.connections.close();
+    this.runtime.hub.end();
   }
 
   /** The process ends without waiting: what was not awaited may be nowhere. */

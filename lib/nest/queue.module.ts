@@ -21,7 +21,8 @@ import { QueueLifecycle } from './queue-lifecycle.js';
 import { QueueManager } from './queue-manager.js';
 import type { QueueModuleAsyncOptions, QueueModuleOptions, QueueOptionsFactory } from './queue-module-options.js';
 import { ResponseContext } from './response-context.js';
-import { getQueueConnectionToken, QUEUE_FEATURE, QUEUE_OPTIONS, QUEUE_RUNTIME } from './tokens.js';
+import type { QueueStage } from './queue-stage.js';
+import { getQueueConnectionToken, QUEUE_FEATURE, QUEUE_OPTIONS, QUEUE_RUNTIME, QUEUE_STAGE } from './tokens.js';
 import { wire, type QueueRuntime } from './wiring.js';
 import { WorkerService } from './worker.service.js';
 
@@ -94,9 +95,11 @@ function compose(
       ...(optionsClass ? [optionsClass] : []),
       { provide: ResponseContext, useFactory: () => new ResponseContext() },
       { provide: LogSubscriber, useFactory: () => new LogSubscriber() },
+      // A factory, so that a test can override it by one.
+      { provide: QUEUE_STAGE, useFactory: () => null },
       {
         provide: QUEUE_RUNTIME,
-        inject: [QUEUE_OPTIONS, DiscoveryService, ResponseContext, LogSubscriber],
+        inject: [QUEUE_OPTIONS, DiscoveryService, ResponseContext, LogSubscriber, QUEUE_STAGE],
         useFactory: runtime,
       },
       ...shared,
@@ -111,6 +114,7 @@ function runtime(
   discovery: DiscoveryService,
   responses: ResponseContext,
   log: LogSubscriber,
+  stage: QueueStage | null,
 ): QueueRuntime {
   return wire(options, {
     dataSource: (name) => dataSources(discovery).find((one) => one.name === name)?.source,
@@ -118,6 +122,7 @@ function runtime(
     afterResponse: (fn) => responses.afterResponse(fn),
     report: (message, error) => log.mishap(message, error),
     warn: (message) => log.outage(message),
+    ...(stage && { stage }),
   });
 }
 

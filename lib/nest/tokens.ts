@@ -2,6 +2,8 @@ import { Inject } from '@nestjs/common';
 
 /** What was given to `forRoot` or made by `forRootAsync`. */
 export const QUEUE_OPTIONS: unique symbol = Symbol.for('nestjs-queue:options');
+/** What the testing kit puts in front of the stores; `null` without it. */
+export const QUEUE_STAGE: unique symbol = Symbol.for('nestjs-queue:stage');
 /** The composed parts of one module. Not for applications. */
 export const QUEUE_RUNTIME: unique symbol = Symbol.for('nestjs-queue:runtime');
 

@@ -5,7 +5,6 @@ import { Dispatcher } from '../bus/dispatcher.js';
 import { prepareInProcess, type PreparationServices } from '../bus/prepare-dispatch.js';
 import type { TransactionalDataSource } from '../bus/open-transactions.js';
 import type { BatchSweep } from '../completion/batch-sweep.js';
-import { runFailedHook } from '../completion/run-failed-hook.js';
 import { resolveConnections } from '../connections/connection-config.js';
 import { ConnectionManager, type DriverLoader } from '../connections/connection-manager.js';
 import { EventHub } from '../connections/event-hub.js';
@@ -13,7 +12,6 @@ import { JobLocks } from '../connections/job-locks.js';
 import type { JobContext } from '../contracts/job-context.js';
 import type { JobEnvelope } from '../contracts/job-envelope.js';
 import type { ReservedJob } from '../contracts/queue-driver.js';
-import { FailedHookErrored } from '../contracts/queue-events.js';
 import { EntityReferences } from '../job/entity-reference.js';
 import { readEnvelope } from '../job/envelope-reader.js';
 import { EnvelopeSeals } from '../job/envelope-seals.js';
@@ -27,23 +25,25 @@ import type { DataSourceLike } from '../job/typeorm-shapes.js';
 import { registeredValues } from '../job/value.decorator.js';
 import type { RateLimiter } from '../middleware/rate-limiter.js';
 import { FailedJobs } from '../operations/failed-jobs.js';
-import type { Clock } from '../support/clock.js';
-import { systemClock } from '../support/clock.js';
 import { errorLine } from '../support/error-text.js';
+import { moduleClock } from '../support/steered-clock.js';
 import { runInProcess } from '../worker/in-process-run.js';
 import { JobRunner } from '../worker/job-runner.js';
 import { OutboxRelays } from '../worker/outbox-relays.js';
 import { resolveWorkerOptions } from '../worker/resolved-options.js';
-import type { AttemptEnd, RunningAttempt } from '../worker/running-attempt.js';
+import type { RunningAttempt } from '../worker/running-attempt.js';
 import { StrayErrors } from '../worker/stray-errors.js';
 import type { WorkerServices } from '../worker/worker-parts.js';
 import { wireBatches, type WiredBatches } from './batch-wiring.js';
 import { stepWriter, wireChains, type WiredChains } from './chain-wiring.js';
 import { wireCompletion } from './completion-wiring.js';
 import { wirePolicies } from './policy-wiring.js';
+import { ByHand } from './by-hand.js';
+import { wireInProcess } from './in-process-wiring.js';
 import { otherJobs } from './other-jobs.js';
 import { pointOutUnlisted } from './point-out-unlisted.js';
 import { QueueManager } from './queue-manager.js';
+import type { QueueStage } from './queue-stage.js';
 import { connectionsOptions, type QueueModuleOptions } from './queue-module-options.js';
 import { relayServices } from './relay-services.js';
 import { retryUntilNow } from './retry-until-now.js';
@@ -58,11 +58,13 @@ export interface Surroundings {
   readonly afterResponse: (fn: () => Promise<void>) => boolean;
   readonly report: (message: string, error: unknown) => void;
   readonly warn: (message: string) => void;
+  readonly stage?: QueueStage;
 }
 
 /** Everything one module is made of. */
 export interface QueueRuntime {
   readonly options: QueueModuleOptions;
+  readonly stage: QueueStage | undefined;
   readonly hub: EventHub;
   readonly connections: ConnectionManager;
   readonly registry: JobRegistry;
@@ -76,6 +78,7 @@ export interface QueueRuntime {
   readonly failedJobs: FailedJobs;
   readonly rateLimiter: RateLimiter;
   readonly workers: WorkerService;
+  readonly byHand: ByHand;
   readonly schedules: WiredSchedules;
 }
 
@@ -91,7 +94,8 @@ const DRIVERS: ReadonlyMap<string, DriverLoader> = new Map<string, DriverLoader>
 
 /** The one place where the floors are put together. */
 export function wire(options: QueueModuleOptions, around: Surroundings): QueueRuntime {
-  const clock: Clock = systemClock;
+  const clock = moduleClock();
+  const { stage } = around;
   const config = resolveConnections(connectionsOptions(options));
   const seals = EnvelopeSeals.of(options);
   const hub = new EventHub(around.report);
@@ -123,24 +127,9 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     verdictOnOpening: verdictOnRevival,
   });
 
-  const failedHook = async (end: AttemptEnd): Promise<void> => {
-    const { context, failedHook: hook } = end;
-    if (!hook) return;
-    await runFailedHook(hook, context.displayName, clock, (error) => {
-      context.inside(() => hub.emit(new FailedHookErrored(context.connection, context, error)));
-    });
-  };
-  const runHere = (job: ReservedJob, connection: string): Promise<unknown> =>
-    runInProcess(job, connection, {
-      runner,
-      hub,
-      failed: failedHook,
-      follow: async (end) => {
-        await batched.inProcess(end);
-        await chains.inProcess(end);
-      },
-      ended: (id) => jobLocks.ran(id),
-    });
+  const made = { batches: () => batched, chains: () => chains, locks: () => jobLocks };
+  const { failedHook, inProcess } = wireInProcess({ runner, hub, clock, ...made });
+  const runHere = (job: ReservedJob, connection: string): Promise<unknown> => runInProcess(job, connection, inProcess);
   const afterResponse = (fn: () => Promise<void>): void => {
     if (!around.afterResponse(fn)) void fn();
   };
@@ -158,6 +147,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
       warn: around.warn,
     }),
     hub,
+    stage && { stage, builtIn: new Set(DRIVERS.values()) },
   );
   const jobLocks = new JobLocks(connections, around.report);
   for (const [type, to] of options.routes ?? []) {
@@ -176,8 +166,10 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     hooks: () => hooks,
     clock,
     dispatching: pointOutUnlisted(registry, around.warn),
+    ...(stage && { watch: stage }),
   };
   const dispatcher = new Dispatcher({ ...preparation, hub, locks: jobLocks, report: around.report });
+  stage?.attach({ hub, transactions: dispatcher.transactions, registry });
   const bus = new QueueBus({
     dispatcher,
     inProcess: (job, connection) => {
@@ -187,6 +179,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     afterResponse,
     report: around.report,
     batches: () => batched.batches,
+    ...(stage && { watch: stage }),
   });
 
   const refreshRetryUntil = async (envelope: JobEnvelope): Promise<number | undefined> =>
@@ -264,6 +257,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
 
   return {
     options,
+    stage,
     hub,
     connections,
     registry,
@@ -285,6 +279,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     rateLimiter,
     failedJobs: new FailedJobs({ connections, hub, refreshRetryUntil, seals }),
     workers,
+    byHand: new ByHand({ preparation, registry, inProcess, strays, relays, workerServices, revive, options }),
     schedules: wireSchedules({
       option: options.schedule,
       registry,

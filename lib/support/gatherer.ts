@@ -1,5 +1,8 @@
 import { deferred, type Deferred } from './deferred.js';
 
+/** Kept from the start: a test may replace the global one. */
+const { setImmediate } = globalThis;
+
 /**
  * Gathers what is asked for within one turn of the event loop into one call. Nothing is held back by a timer: the call is made as
  * soon as the current turn's microtasks have run.

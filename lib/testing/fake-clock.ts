@@ -1,5 +1,6 @@
 import type { Clock } from '../support/clock.js';
 import { durationMs } from '../support/duration.js';
+import { describe, InvalidOptionError } from '../support/queue-error.js';
 
 interface Timer {
   readonly at: number;
@@ -12,8 +13,8 @@ const SETTLING_ROUNDS = 10;
 const nextRound = setImmediate;
 
 /**
- * A clock that stands still until it is told to move. Handed to a store in `BackendContext.clock` it drives delays, leases, limits and
- * locks there.
+ * A clock that stands still until it is told to move: `drain(moduleRef, { clock })` and `useClock(moduleRef, clock)` give it to a module.
+ * Handed to a store in `BackendContext.clock` it drives delays, leases, limits and locks there.
  */
 export class FakeClock implements Clock {
   #now: number;
@@ -22,9 +23,14 @@ export class FakeClock implements Clock {
   readonly #timers: Timer[] = [];
   #moving: Promise<void> = Promise.resolve();
 
-  /** @param now where it stands; default the real time */
+  /**
+   * @param now where it stands: a Date, or epoch milliseconds. Default the real time
+   * @throws InvalidOptionError when it is no moment
+   */
   constructor(now: Date | number = Date.now()) {
-    this.#start = this.#now = now instanceof Date ? now.getTime() : now;
+    const start = now instanceof Date ? now.getTime() : now;
+    if (!Number.isFinite(start)) throw noMoment('new FakeClock()', now);
+    this.#start = this.#now = start;
   }
 
   /** Epoch milliseconds. */
@@ -61,13 +67,29 @@ export class FakeClock implements Clock {
    */
   advance(by: number | string): Promise<void> {
     const ms = durationMs(by, 'by');
-    this.#moving = this.#moving.catch(() => {}).then(() => this.#move(ms));
+    return this.#then(() => this.#now + ms);
+  }
+
+  /**
+   * The same, to a moment. One that has passed leaves the clock where it is.
+   *
+   * @param moment epoch milliseconds as a number
+   * @throws InvalidOptionError when it is no moment
+   */
+  advanceTo(moment: Date | number): Promise<void> {
+    const end = moment instanceof Date ? moment.getTime() : moment;
+    if (!Number.isFinite(end)) throw noMoment('advanceTo()', moment);
+    return this.#then(() => Math.max(end, this.#now));
+  }
+
+  #then(end: () => number): Promise<void> {
+    this.#moving = this.#moving.catch(() => {}).then(() => this.#move(end));
     return this.#moving;
   }
 
-  async #move(ms: number): Promise<void> {
+  async #move(until: () => number): Promise<void> {
     await settled();
-    const end = this.#now + ms;
+    const end = until();
     for (;;) {
       const next = this.#timers[0];
       if (next === undefined || next.at > end) break;
@@ -79,6 +101,12 @@ export class FakeClock implements Clock {
     this.#now = end;
     await settled();
   }
+}
+
+function noMoment(asked: string, given: unknown): InvalidOptionError {
+  return new InvalidOptionError(
+    `${asked} was given ${describe(given)}, which is no moment. Give it a Date, or epoch milliseconds.`,
+  );
 }
 
 async function settled(): Promise<void> {

@@ -1,1 +1,13 @@
 export { FakeClock } from './fake-clock.js';
+export { fakeQueue, type FakeQueueOptions } from './fake-queue.js';
+export { QueueFake } from './queue-fake.js';
+export { QueueFakeError } from './queue-fake-error.js';
+export type { JobType } from './queue-fake-arguments.js';
+export type { ExpectedJob } from './queue-fake-matching.js';
+export type { PushedRecord } from './pushed-record.js';
+export { fakeBatch, type FakeBatchData } from '../job/fake-batch.js';
+export { fakeJobContext, type FakeJobContext, type FakeJobContextOptions } from '../job/job-interactions.js';
+export { drain, EndlessDrainError, type DrainedAttempt, type DrainOptions } from './drain.js';
+export { queueSpy, QueueSpy, QueueSpyError, type SpiedJob, type SpiedState, type WaitForOptions } from './queue-spy.js';
+export { runJob, type JobResult } from './run-job.js';
+export { ClockNotDrivenError, useClock } from './use-clock.js';

@@ -1,6 +1,9 @@
 import { onAbort } from '../support/abort.js';
 import type { Clock } from '../support/clock.js';
 
+/** Kept from the start: a test may replace the global one. */
+const { setImmediate } = globalThis;
+
 /** What a worker's loop sleeps by: it wakes when something has changed, and at once when it is told something. */
 export class Alarm {
   /** Something has changed since the last nap. */

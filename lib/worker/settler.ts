@@ -3,6 +3,9 @@ import { pause } from '../support/abort.js';
 import { backoffMs } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
 
+/** Kept from the start: a test may replace the global one. */
+const { setImmediate } = globalThis;
+
 interface Handed {
   readonly settlement: Settlement;
   readonly answer: (result: SettleResult) => void;

@@ -52,6 +52,25 @@ function writeTsconfig(folder: string, compilerOptions: object): void {
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, include: ['src'] }));
 }
 
+/** Ends by itself where the fake leaves nothing open. */
+const FAKED = `
+  import 'reflect-metadata';
+  import { Module } from '@nestjs/common';
+  import { Test } from '@nestjs/testing';
+  import { Job, Queueable, QueueBus, QueueModule } from 'nestjs-queue';
+  import { fakeQueue, QueueFake } from 'nestjs-queue/testing';
+  @Job() class Hello extends Queueable { handle(): void {} }
+  @Module({ imports: [QueueModule.forRoot()], providers: [Hello] }) class AppModule {}
+  const app = await fakeQueue(Test.createTestingModule({ imports: [AppModule] })).compile();
+  await app.get(QueueBus).dispatch(new Hello());
+  app.get(QueueFake).assertPushed(Hello, 1);
+  try {
+    app.get(QueueFake).assertNothingPushed();
+  } catch (error) {
+    console.log((error as Error).message);
+  }
+`;
+
 const TSC = `'${process.execPath}' '${join(ROOT, 'node_modules/typescript/bin/tsc')}'`;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -89,8 +108,10 @@ describe('the tarball', () => {
       'docs/entities.md',
       'docs/events.md',
       'docs/middleware.md',
+      'docs/own-driver.md',
       'docs/redis.md',
       'docs/scheduling.md',
+      'docs/testing.md',
       'docs/transactions.md',
       'docs/unique-jobs.md',
       'docs/worker.md',
@@ -147,7 +168,7 @@ describe('in fresh applications', () => {
     const [nest12, nest11, bare] = await Promise.all([
       install('nest12', 'module', [...nest(12), 'typeorm@^1', 'libsql@^0.5']),
       install('nest11', 'commonjs', [...nest(11), 'typeorm@^1', 'libsql@^0.5']),
-      install('bare', 'module', nest(12)),
+      install('bare', 'module', [...nest(12), '@nestjs/testing@^12']),
     ]);
     folders = { nest12, nest11, bare };
   }, 300_000);
@@ -211,12 +232,19 @@ describe('in fresh applications', () => {
       writeTsconfig(folders.bare, { skipLibCheck: false });
       writeFileSync(join(folders.bare, 'src/memory.ts'), source(`{ default: 'memory', failed: { driver: 'memory' } }`));
       writeFileSync(join(folders.bare, 'src/database.ts'), source(''));
+      writeFileSync(join(folders.bare, 'src/faked.ts'), FAKED);
       await run(TSC, { cwd: folders.bare, seconds: 120 });
     }, 130_000);
 
     it('runs on memory', async () => {
       const { stdout } = await run('node dist/memory.js', { cwd: folders.bare, seconds: 60 });
       expect(stdout).toContain('hello');
+    }, 70_000);
+
+    it('fakes the queue of an app whose store is not installed, without any test runner', async () => {
+      const { stdout } = await run('node dist/faked.js', { cwd: folders.bare, seconds: 60 });
+      expect(stdout).toContain('The following jobs were pushed unexpectedly:');
+      expect(stdout).toContain('Hello on "default" (connection "database")');
     }, 70_000);
 
     it('names what is missing for SQLite and the command that installs it', async () => {

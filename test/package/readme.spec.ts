@@ -95,7 +95,7 @@ describe("README's second command", () => {
       ([, name]) => name,
     );
     const tests = [...verify.matchAll(/^tests\('\w+', '([^']+)'\);$/gm)].map(([, name]) => name);
-    expect(steps).toEqual(['clean', 'lint', 'format:check', 'typecheck', 'build']);
+    expect(steps).toEqual(['clean', 'build', 'lint', 'format:check', 'typecheck']);
     expect(tests).toEqual(['test', 'test:package']);
     expect([...steps, ...tests].filter((name) => !scripts[name!])).toEqual([]);
     expect(scripts['verify']).toBe('node .ci/verify.mjs');

@@ -54,6 +54,8 @@ async function compileLibrary(): Promise<void> {
       '.': './lib/index.js',
       './migrations': './lib/migrations/index.js',
       './testing': './lib/testing/index.js',
+      './testing/jest': './lib/testing/jest/index.js',
+      './testing/vitest': './lib/testing/vitest/index.js',
       './testing/conformance': './lib/testing/conformance/index.js',
     },
   };

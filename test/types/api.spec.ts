@@ -16,7 +16,15 @@ function problems(file: string): string[] {
 }
 
 describe('the documented surface', () => {
-  it.each(['api-blocks.ts', 'middleware-blocks.ts', 'closure-blocks.ts', 'batch-blocks.ts'])(
+  it.each([
+    'api-blocks.ts',
+    'middleware-blocks.ts',
+    'closure-blocks.ts',
+    'batch-blocks.ts',
+    'fake-blocks.ts',
+    'pipeline-blocks.ts',
+    'interaction-blocks.ts',
+  ])(
     'compiles, and refuses what it should: %s',
     (file) => {
       expect(problems(file)).toEqual([]);

@@ -35,7 +35,14 @@ const FLOORS: Readonly<Record<string, number>> = {
 };
 
 /** `index.ts` stands only where package.json publishes an entry point. */
-const ENTRY_POINTS = ['index.ts', 'migrations/index.ts', 'testing/index.ts', 'testing/conformance/index.ts'];
+const ENTRY_POINTS = [
+  'index.ts',
+  'migrations/index.ts',
+  'testing/index.ts',
+  'testing/jest/index.ts',
+  'testing/vitest/index.ts',
+  'testing/conformance/index.ts',
+];
 
 /** Nest, outside nest/ and the roof above it. */
 const NEST_BELOW: Readonly<Record<string, readonly string[]>> = {
@@ -235,6 +242,14 @@ describe('the floors of lib', () => {
     expect(undeclared).toEqual([]);
     const stores = /^\s*(?:import|export)\s[^;]*?from\s+'(?:typeorm|libsql|ioredis|better-sqlite3)'/m;
     expect(sources.filter(({ text }) => stores.test(text)).map(({ path }) => path)).toEqual([]);
+  });
+
+  it('leaves test runners to the entry points that are named after them', () => {
+    const runners = imports.filter(({ specifier }) => /^(@jest\/|jest|vitest|node:test)/.test(specifier));
+    expect(runners.map(({ from, specifier }) => [from, specifier])).toEqual([
+      ['testing/jest/index.ts', '@jest/globals'],
+      ['testing/vitest/index.ts', 'vitest'],
+    ]);
   });
 
   it('has no drawers: folders and files are named after what they hold', () => {

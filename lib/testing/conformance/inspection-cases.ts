@@ -166,7 +166,7 @@ export const inspectionCases: readonly ConformanceCase[] = [
     'queues names every queue that has jobs',
     async (queue) => {
       const inspect = inspectionOf(queue);
-      assert.deepEqual(await inspect.queues(), []);
+      assert.deepEqual([...(await inspect.queues())], []);
       await queue.push(
         entry({ queue: 'pending' }),
         entry({ queue: 'delayed', delayMs: 60_000 }),

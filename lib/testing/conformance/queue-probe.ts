@@ -118,7 +118,8 @@ export function entries(count: number, over: Partial<PushEntry> = {}): PushEntry
 }
 
 export function idsOf(jobs: readonly { readonly id: string }[]): string[] {
-  return jobs.map((job) => job.id);
+  // A list of this realm: one that a driver made of what Node gave it is of another under Jest, and would equal none.
+  return Array.from(jobs, (job) => job.id);
 }
 
 /** Every one of the ids exactly once, in any order. */

@@ -16,6 +16,9 @@ describe('FakeClock', () => {
     expect(clock.now()).toBe(600_250);
     expect(() => clock.advance(-1)).toThrow(InvalidOptionError);
     expect(() => clock.advance('soon')).toThrow(InvalidOptionError);
+    expect(() => new FakeClock(Number.NaN)).toThrow('new FakeClock() was given NaN, which is no moment.');
+    expect(() => new FakeClock(new Date('soon'))).toThrow(InvalidOptionError);
+    expect(() => clock.advanceTo(new Date('soon'))).toThrow('advanceTo() was given Date, which is no moment.');
   });
 
   it('stops at every timer that falls due, in order of time and then of setting', async () => {
