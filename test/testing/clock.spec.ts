@@ -23,13 +23,13 @@ const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2
 describe('SteeredClock', () => {
   it('goes by the system until it is told otherwise, and its counter never jumps', async () => {
     const clock = new SteeredClock();
-    expect(Math.abs(clock.now() - Date.now())).toBeLessThan(50);
-    expect(Math.abs(clock.elapsed() - systemClock.elapsed())).toBeLessThan(50);
+    expect(Math.abs(clock.now() - Date.now())).toBeLessThan(1_000);
+    expect(Math.abs(clock.elapsed() - systemClock.elapsed())).toBeLessThan(1_000);
     const before = clock.elapsed();
     const fake = new FakeClock(5);
     clock.follow(fake);
     const after = clock.elapsed();
-    expect(after - before).toBeLessThan(50);
+    expect(after - before).toBeLessThan(1_000);
     expect(clock.now()).toBe(5);
     await fake.advance(2);
     expect([clock.now(), clock.elapsed() - after]).toEqual([2_005, 2_000]);
@@ -40,7 +40,7 @@ describe('SteeredClock', () => {
   it('leaves what waits on the system clock there, and takes along what waits on one that somebody moves', async () => {
     const clock = new SteeredClock();
     const fired: string[] = [];
-    clock.after(5, () => fired.push('system'));
+    const system = new Promise<void>((resolve) => clock.after(5, resolve));
     const [one, two] = [new FakeClock(0), new FakeClock(9)];
     clock.follow(one);
     clock.after(10_000, () => fired.push('late'));
@@ -55,8 +55,8 @@ describe('SteeredClock', () => {
     expect(fired).toEqual(['early']);
     await two.advance(1);
     expect(fired).toEqual(['early', 'late']);
-    await turn();
-    expect(fired).toEqual(['early', 'late', 'system']);
+    // By itself, whatever was followed meanwhile.
+    await system;
   });
 });
 
