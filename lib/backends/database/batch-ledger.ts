@@ -69,10 +69,7 @@ export function countEnd(
     } else {
       batch.failed += 1;
       becomesDue(batch, 'catch', now);
-      if (batch.cancelOnFailure && batch.cancelledAt === undefined) {
-        batch.cancelledAt = now;
-        cancelled = true;
-      }
+      cancelled = batch.cancelOnFailure && cancel(batch, now);
     }
   }
   return { counted, started, finished: conclude(batch, now), cancelled };
@@ -104,8 +101,18 @@ export function conclude(batch: BatchRow, now: number): boolean {
   if (!batch.sealed || batch.ended < batch.total) return false;
   if (batch.pending === 0 && batch.cancelledAt === undefined) becomesDue(batch, 'then', now);
   if (batch.finishedAt !== undefined) return false;
-  batch.finishedAt = now;
+  batch.finishedAt = Math.max(now, batch.cancelledAt ?? now);
   becomesDue(batch, 'finally', now);
+  return true;
+}
+
+/**
+ * True when this did it. A server's `now` is when the statement came, before it waited for the row: the two stamps of a batch tell in
+ * which order they were set all the same.
+ */
+export function cancel(batch: BatchRow, now: number): boolean {
+  if (batch.cancelledAt !== undefined) return false;
+  batch.cancelledAt = Math.max(now, batch.finishedAt ?? now);
   return true;
 }
 

@@ -12,8 +12,8 @@ const CHANGED = ['ended', 'pending', 'finished_at', 'then_due', 'finally_due'];
  * A member is found by its place (`ctid`), each by one look into the index: joined to the list the planner might read all of the batch.
  */
 export function memberParts(t: Tables['quoted'], batch: string): string {
-  const due = (callback: string, when: string): string =>
-    `CASE WHEN ${when} THEN coalesce(c.${callback}, ${NOW}) ELSE c.${callback} END`;
+  const due = (stamp: string, when: string, at = NOW): string =>
+    `CASE WHEN ${when} THEN coalesce(c.${stamp}, ${at}) ELSE c.${stamp} END`;
   const succeeded = 'c.over AND c.pending = c.n AND c.cancelled_at IS NULL';
   const first = 'c.over AND c.finished_at IS NULL';
   const columns = [...COUNTED.split(', '), 'id', 'id_name', 'name', 'options'];
@@ -26,7 +26,7 @@ export function memberParts(t: Tables['quoted'], batch: string): string {
   change AS (SELECT o.*, e.n, o.sealed = 1 AND e.n > 0 AND o.ended + e.n >= o.total AS over
     FROM batch o, (SELECT count(*)::int AS n FROM ended) e),
   saved AS (UPDATE ${t.batches} b SET ended = c.ended + c.n, pending = c.pending - c.n,
-      finished_at = ${due('finished_at', 'c.over')},
+      finished_at = ${due('finished_at', 'c.over', `greatest(${NOW}, c.cancelled_at)`)},
       then_due = ${due('then_due', succeeded)},
       finally_due = ${due('finally_due', first)},
       unconfirmed_since = CASE WHEN (${succeeded} AND c.then_due IS NULL) OR (${first} AND c.finally_due IS NULL)

@@ -9,7 +9,7 @@ import type {
   NewBatch,
 } from '../../../contracts/batch-store.js';
 import { chunks } from '../../../support/chunks.js';
-import { batchProgress, batchRecord, conclude, memberPage, type BatchRow } from '../batch-ledger.js';
+import { batchProgress, batchRecord, cancel, conclude, memberPage, type BatchRow } from '../batch-ledger.js';
 import type { BatchRows, TimedBatch } from './batch-rows.js';
 import type { Link } from './link.js';
 import type { SideStore } from './side-store.js';
@@ -110,10 +110,7 @@ export class ServerBatches implements BatchStore {
 
   cancel(id: string): Promise<BatchRecord | undefined> {
     return this.#change(id, async (link, { row, now }) => {
-      if (row.cancelledAt === undefined) {
-        row.cancelledAt = now;
-        await this.rows.save(link, row);
-      }
+      if (cancel(row, now)) await this.rows.save(link, row);
       return this.#record(link, row);
     });
   }

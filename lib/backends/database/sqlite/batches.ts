@@ -10,7 +10,7 @@ import type {
 } from '../../../contracts/batch-store.js';
 import type { Clock } from '../../../support/clock.js';
 import { chunks } from '../../../support/chunks.js';
-import { batchProgress, batchRecord, conclude, memberPage } from '../batch-ledger.js';
+import { batchProgress, batchRecord, cancel, conclude, memberPage } from '../batch-ledger.js';
 import type { BatchRows } from './batch-rows.js';
 import type { Session } from './session.js';
 import type { Patience, SqliteFile } from './sqlite-file.js';
@@ -114,8 +114,7 @@ export class SqliteBatches implements BatchStore {
     return this.#write((session, now) => {
       const row = this.rows.find(session, id);
       if (!row) return undefined;
-      row.cancelledAt ??= now;
-      this.rows.save(session, row);
+      if (cancel(row, now)) this.rows.save(session, row);
       return this.#record(session, row);
     });
   }
