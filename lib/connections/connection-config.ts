@@ -2,6 +2,7 @@ import { durationMs, type Duration } from '../support/duration.js';
 import { InvalidOptionError, QueueError } from '../support/queue-error.js';
 import type { ConnectionsOptions } from './connection-options.js';
 import { checkConnection } from './connection-rules.js';
+import { checkFailed, FAILED_DRIVERS } from './failed-rules.js';
 import { atLeastMs, checkOptions, record, required, table, text, whole, wrong } from './option-check.js';
 import { resolveOutbox, type ResolvedOutbox } from './outbox-options.js';
 
@@ -172,17 +173,11 @@ function resolveOne(
   };
 }
 
-const FAILED_DRIVERS = ['database', 'redis', 'dynamodb', 'file', 'memory', 'null'];
 const BATCH_DRIVERS = ['database', 'redis', 'dynamodb', 'memory'];
 
 function failedStore(options: ConnectionsOptions, env: NodeJS.ProcessEnv, places: Places): ResolvedStore {
   if (options.failed !== undefined) {
-    record(options.failed, 'failed');
-    checkOptions(
-      { ...options.failed },
-      { driver: text, connection: text, table, path: text, limit: whole(1) },
-      'failed',
-    );
+    checkFailed(options.failed);
     return store({ ...options.failed }, 'failed', 'failed.driver', FAILED_DRIVERS, places);
   }
   const fromEnv = env['QUEUE_FAILED_DRIVER']?.trim();
@@ -200,6 +195,7 @@ function store(options: Given, at: string, field: string, drivers: readonly stri
   const chosen = options['driver'] as string;
   if (!drivers.includes(chosen)) throw wrong(field, chosen, `Use one of ${drivers.join(', ')}.`);
   if (chosen === 'null') return { kind: 'null' };
+  if (chosen === 'file') return { kind: 'driver', driver: chosen, options };
   const named = options['connection'] as string | undefined;
   if (named !== undefined) {
     known(named, places.connections);

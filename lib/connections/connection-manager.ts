@@ -119,9 +119,10 @@ export class ConnectionManager {
   /** @throws InvalidOptionError where the default connection, or a store that was asked for by name, has a driver that nobody brought */
   verifyDrivers(): void {
     const needed = [this.config.default];
-    for (const store of [this.config.failed, this.config.batching, this.config.locks]) {
+    for (const kind of ['failed', 'batching', 'locks'] as const) {
+      const store = this.config[kind];
       if (store.kind === 'connection') needed.push(store.connection);
-      if (store.kind === 'driver') this.#loader(store.driver, store.driver);
+      if (store.kind === 'driver' && !this.#drivers.has(store.driver)) throw notThere(kind, store.driver);
     }
     for (const name of needed) this.#loader(this.config.connections.get(name)!.driver, name);
   }
@@ -267,7 +268,7 @@ export class ConnectionManager {
     const found = this.#drivers.get(driver);
     if (found) return found;
     throw new InvalidOptionError(
-      `The [${name}] connection has the driver "${driver}", which is not there. There are: ${[...this.#drivers.keys()].join(', ')}. Add your own by drivers: { ${driver}: … } or extend().`,
+      `The [${name}] connection has the driver "${driver}", which is not there. There are: ${[...this.#drivers.keys()].filter((one) => one !== STORE_ALONE).join(', ')}. Add your own by drivers: { ${driver}: … } or extend().`,
     );
   }
 
@@ -283,4 +284,14 @@ export class ConnectionManager {
     }
     return backend;
   }
+}
+
+/** The driver that keeps failed jobs and no queues. */
+const STORE_ALONE = 'file';
+
+function notThere(kind: string, driver: string): InvalidOptionError {
+  const there = kind === 'failed' ? 'database, redis, file, memory and null' : 'database, redis and memory';
+  return new InvalidOptionError(
+    `${kind}.driver is "${driver}", which this version does not have. There are ${there}; bring your own by drivers: { ${driver}: … } or extend().`,
+  );
 }

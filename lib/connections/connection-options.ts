@@ -87,12 +87,15 @@ export type OutboxOptions =
 
 /** Where failed jobs are kept. Default: env `QUEUE_FAILED_DRIVER`, else the default connection's own store. */
 export interface FailedOptions {
+  /** `null` keeps none. `dynamodb` needs a driver of that name of one's own. */
   driver: 'database' | 'redis' | 'dynamodb' | 'file' | 'memory' | 'null';
-  /** Default: the default connection where it has that driver, else the first one that has. */
+  /** Of database, redis and memory. Default: the default connection where it has that driver, else the first one that has. */
   connection?: string;
-  /** Default 'failed_jobs'. */
+  /** Of database. Default 'failed_jobs'. */
   table?: string;
+  /** Of file. Default './failed-jobs.json', from the working folder. */
   path?: string;
+  /** Of file: so many are kept, the newest. Default 100. */
   limit?: number;
 }
 

@@ -86,7 +86,11 @@ export class StoreHomes {
         if (backend !== except) await backend?.check?.();
       } catch (error) {
         if (!(error instanceof QueueError) || error.transient) continue;
-        error.message += ` That is where ${WORDS[kind]} are kept, since the default connection is [${this.config.default}]: another one is named by default or QUEUE_CONNECTION.`;
+        const why =
+          this.#place(kind).kind === 'own'
+            ? `since the default connection is [${this.config.default}]: another one is named by default or QUEUE_CONNECTION`
+            : `as the option ${kind === 'control' ? 'locks' : kind} says`;
+        error.message += ` That is where ${WORDS[kind]} are kept, ${why}.`;
         throw error;
       }
     }

@@ -29,8 +29,11 @@ export interface FailedJobStore {
     query: FailedJobQuery & { readonly limit: number; readonly cursor?: string },
   ): Promise<{ readonly jobs: readonly FailedJob[]; readonly next?: string }>;
   count(query?: FailedJobQuery): Promise<number>;
-  /** How many of them there were. */
-  forget(ids: readonly string[]): Promise<number>;
+  /**
+   * How many of them there were. `failedAt`, aligned with the ids: a record of another moment stays, since its job has failed again; each
+   * id comes once then.
+   */
+  forget(ids: readonly string[], failedAt?: readonly Date[]): Promise<number>;
   /** Removes what failed at or before `failedAt`, everything without it; tells how many. Works in chunks. */
   prune(failedAt?: Date): Promise<number>;
 }

@@ -73,6 +73,7 @@ const OPTIONAL: readonly (readonly [keyof JobEnvelope, (value: unknown) => boole
   ['debounce', (value) => object(value) && text((value as Parsed).key), 'an object with a key'],
   ['middleware', (value) => text(value) || Array.isArray(value), 'a list'],
   ['tags', (value) => Array.isArray(value) && value.every(text), 'a list of texts'],
+  ['retried', (value) => typeof value === 'number' && Math.abs(value) <= LONGEST_MS, 'a number'],
   ['context', (value) => object(value) && Object.values(value as Parsed).every(text), 'an object of texts'],
   ['extra', object, 'an object'],
 ];

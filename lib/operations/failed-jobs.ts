@@ -4,7 +4,7 @@ import { forgetFailed } from './forget-failed.js';
 import { listFailed } from './list-failed.js';
 import { pruneFailed } from './prune-failed.js';
 import { retryBatch } from './retry-batch.js';
-import { retryAllFailed, retryFailed, type RetryServices } from './retry-failed.js';
+import { retryAllFailed, retryFailed, type RetryProgress, type RetryServices } from './retry-failed.js';
 
 /** The jobs that failed for good, and what can be done about them. An id is the job's uuid. */
 export class FailedJobs {
@@ -35,8 +35,8 @@ export class FailedJobs {
   }
 
   /** Sends all that match again, the oldest failure first. Tells how many. @throws RetryIncompleteError when some could not be sent */
-  retryAll(query: { readonly queue?: string } = {}): Promise<number> {
-    return retryAllFailed(this.#services, query);
+  retryAll(query: { readonly queue?: string } = {}, onProgress?: RetryProgress): Promise<number> {
+    return retryAllFailed(this.#services, query, onProgress);
   }
 
   /**
@@ -45,8 +45,8 @@ export class FailedJobs {
    *
    * @throws BatchMissingError where there is no such batch; RetryIncompleteError when some could not be sent
    */
-  retryBatch(id: string): Promise<number> {
-    return retryBatch(this.#services, id);
+  retryBatch(id: string, onProgress?: RetryProgress): Promise<number> {
+    return retryBatch(this.#services, id, onProgress);
   }
 
   /** Deletes the record. False where there is none. */

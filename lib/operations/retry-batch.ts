@@ -1,7 +1,7 @@
 import { BatchMissingError } from '../bus/batch-filler.js';
 import type { BatchStore } from '../contracts/batch-store.js';
 import { namedUuid } from '../support/named-uuid.js';
-import { RetryIncompleteError, retryFailed, type RetryServices } from './retry-failed.js';
+import { retryEach, type RetryProgress, type RetryServices } from './retry-failed.js';
 
 /**
  * Sends every failed member of a batch again. A member that is a batch itself has no record of its own: its failed members are sent.
@@ -10,21 +10,11 @@ import { RetryIncompleteError, retryFailed, type RetryServices } from './retry-f
  * @throws BatchMissingError where there is no such batch; RetryIncompleteError when some could not be sent, the first one's own error when
  *   none could
  */
-export async function retryBatch(services: RetryServices, id: string): Promise<number> {
+export async function retryBatch(services: RetryServices, id: string, onProgress?: RetryProgress): Promise<number> {
   const batches = await services.connections.batches();
   const ids = await failedMembers(batches, id);
   if (!ids) throw new BatchMissingError(id);
-  let retried = 0;
-  const failures: unknown[] = [];
-  for (const one of ids) {
-    try {
-      if (await retryFailed(services, one)) retried += 1;
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length === 0) return retried;
-  throw retried === 0 ? failures[0] : new RetryIncompleteError(retried, ids.length, failures[0]);
+  return retryEach(services, ids, onProgress);
 }
 
 /** Those of the batches inside with it. `undefined` where there is no such batch. */

@@ -52,8 +52,9 @@ export class MemoryFailedJobStore implements FailedJobStore {
     return this.#sorted.filter(({ job }) => matches(job, query)).length;
   }
 
-  async forget(ids: readonly string[]): Promise<number> {
-    return ids.filter((id) => this.#drop(id)).length;
+  async forget(ids: readonly string[], failedAt?: readonly Date[]): Promise<number> {
+    const is = (id: string, at: number): boolean => !failedAt || this.#byId.get(id)?.at === failedAt[at]!.getTime();
+    return ids.filter((id, at) => is(id, at) && this.#drop(id)).length;
   }
 
   async prune(failedAt?: Date): Promise<number> {

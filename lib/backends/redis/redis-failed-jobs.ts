@@ -68,10 +68,12 @@ export class RedisFailedJobs implements FailedJobStore {
     return counts.reduce<number>((sum, count) => sum + Number(count), 0);
   }
 
-  async forget(ids: readonly string[]): Promise<number> {
+  async forget(ids: readonly string[], failedAt?: readonly Date[]): Promise<number> {
+    const moments = new Map(ids.map((id, at) => [id, failedAt?.[at]!.getTime() ?? '']));
     let gone = 0;
-    for (const some of chunks([...new Set(ids)], IDS)) {
-      gone += Number(await this.link.run(failedForget, [this.#base], some.map(storable), STORE_PATIENCE));
+    for (const some of chunks([...moments], IDS)) {
+      const args = some.flatMap(([id, moment]) => [storable(id), moment]);
+      gone += Number(await this.link.run(failedForget, [this.#base], args, STORE_PATIENCE));
     }
     return gone;
   }

@@ -101,6 +101,19 @@ export const failedJobStoreCases: readonly ConformanceCase[] = [
     assert.equal(await failed.find(all[0]!.id), undefined);
   }),
 
+  failedCase('forget leaves alone what has failed again since', async (failed) => {
+    const all = [failure(), failure(), failure({ failedAt: new Date(noon + 1) })];
+    await failed.record(all);
+    const later = { ...all[1]!, failedAt: new Date(noon + 1) };
+    await failed.record([later]);
+    const moments = [noon, noon, noon + 1, noon].map((at) => new Date(at));
+    assert.equal(await failed.forget([...idsOf(all), randomUUID()], moments), 2);
+    assert.deepEqual(plain(await failed.find(later.id)), plain(later));
+    assert.deepEqual(await readAll(failed, {}, 10), [later.id]);
+    assert.equal(await failed.forget([later.id], [later.failedAt]), 1);
+    assert.equal(await failed.count(), 0);
+  }),
+
   failedCase('prune removes what failed at or before a moment', async (failed) => {
     const all = [-1, 0, 1].map((offset) => failure({ failedAt: new Date(noon + offset) }));
     await failed.record(all);

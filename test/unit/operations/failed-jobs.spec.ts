@@ -89,7 +89,8 @@ describe('retry', () => {
     hub.onEvery((event) => heard.push(event));
     await expect(failed.retry(record.id)).resolves.toBe(true);
     expect(heard).toEqual([new JobRetryRequested(record)]);
-    await expect(queued()).resolves.toEqual([{ id: record.id, body: record.payload, attempts: 0 }]);
+    const body = JSON.stringify({ ...(JSON.parse(record.payload) as object), retried: NOW + 1 });
+    await expect(queued()).resolves.toEqual([{ id: record.id, body, attempts: 0 }]);
     await expect(failed.find(record.id)).resolves.toBeNull();
     await expect(failed.retry(record.id)).resolves.toBe(false);
     await expect(failed.retry('nope')).resolves.toBe(false);
@@ -120,14 +121,15 @@ describe('retry', () => {
       [idOf(2), undefined],
       [idOf(3), undefined],
     ]);
-    expect(bodies[0]).toEqual({ ...stale, retryUntil: NOW + 60_000 });
+    expect(bodies[0]).toEqual({ ...stale, retryUntil: NOW + 60_000, retried: NOW + 1 });
   });
 
   it('keeps a moment that still lies ahead where the job does not say', async () => {
     const payload = '{ "v":1, "name":"Send", "retryUntil":' + String(NOW + 1) + ' }';
     const { failed, queued } = await open([failure(1, { payload })]);
     await expect(failed.retry(idOf(1))).resolves.toBe(true);
-    await expect(queued()).resolves.toMatchObject([{ body: payload }]);
+    const [job] = await queued();
+    expect(JSON.parse(job!.body)).toEqual({ v: 1, name: 'Send', retryUntil: NOW + 1, retried: NOW + 1 });
   });
 
   it.each(['', 'not { JSON', '[1]', '{"v":2}', '\u0000\ud800'])(

@@ -9,9 +9,15 @@ import {
 import { clearQueues } from '../../../lib/operations/clear-queue.js';
 import { inspectJob, inspectQueue } from '../../../lib/operations/inspect-queue.js';
 import { monitorQueues } from '../../../lib/operations/monitor-queues.js';
-import { isQueuePaused, pauseAllQueues, pauseQueue } from '../../../lib/operations/pause-queue.js';
+import {
+  isQueuePaused,
+  pauseAllQueues,
+  pauseConnection,
+  pausedQueues,
+  pauseQueue,
+} from '../../../lib/operations/pause-queue.js';
 import { restartWorkers } from '../../../lib/operations/restart-workers.js';
-import { resumeAllQueues, resumeQueue } from '../../../lib/operations/resume-queue.js';
+import { resumeAllQueues, resumeConnection, resumeQueue } from '../../../lib/operations/resume-queue.js';
 import { FakeClock } from '../../../lib/testing/fake-clock.js';
 import { entryOf, openManager } from '../connections/open-manager.js';
 
@@ -114,8 +120,41 @@ describe('pausing', () => {
     expect(heard.slice(1)).toEqual([new QueuesPaused(), new QueuesResumed()]);
   });
 
+  it('pauses a whole connection, and leaves single pauses and other connections alone', async () => {
+    const { services, clock, heard } = open();
+    const paused = (connection: string) => pausedQueues(services, connection, ['mails', 'other']);
+    await pauseQueue(services, { connection: 'memory', queue: 'mails' });
+    await pauseConnection(services, 'memory');
+    await expect(paused('memory')).resolves.toEqual(['mails', 'other']);
+    await expect(paused('database')).resolves.toEqual([]);
+    await resumeConnection(services, 'memory');
+    await expect(paused('memory')).resolves.toEqual(['mails']);
+    await pauseConnection(services, 'database', '5m');
+    await expect(isQueuePaused(services, { connection: 'database', queue: 'any' })).resolves.toBe(true);
+    await clock.advance('5m');
+    await expect(paused('database')).resolves.toEqual([]);
+    expect(heard.slice(1)).toEqual([
+      new QueuePaused('memory', '*', null),
+      new QueueResumed('memory', '*'),
+      new QueuePaused('database', '*', 300),
+    ]);
+  });
+
+  it('pauses all for a time', async () => {
+    const { services, clock } = open();
+    await pauseAllQueues(services, '10m');
+    await expect(pausedQueues(services, 'database', ['a'])).resolves.toEqual(['a']);
+    await clock.advance('10m');
+    await expect(pausedQueues(services, 'database', ['a'])).resolves.toEqual([]);
+    await expect(pauseAllQueues(services, -1)).rejects.toThrow(/ttl/);
+  });
+
   it('refuses what is not there', async () => {
     const { services, heard } = open();
+    await expect(pauseConnection(services, 'nope')).rejects.toMatchObject({ code: 'ERR_QUEUE_UNKNOWN_CONNECTION' });
+    await expect(pauseQueue(services, { connection: 'memory', queue: '*' })).rejects.toMatchObject({
+      code: 'ERR_QUEUE_INVALID_QUEUE_NAME',
+    });
     await expect(pauseQueue(services, { connection: 'nope', queue: 'mails' })).rejects.toMatchObject({
       code: 'ERR_QUEUE_UNKNOWN_CONNECTION',
     });
@@ -142,6 +181,22 @@ describe('restarting', () => {
     expect(first).toBeDefined();
     expect(await mark()).not.toBe(first);
   });
+
+  it('leaves a mark for one connection, or for one of its queues, and none for others', async () => {
+    const { manager } = open();
+    const control = await manager.control();
+    const mark = async (connection: string, queue: string) => (await control.read(connection, [queue, '*'])).restart;
+    await restartWorkers(manager, { queue: 'mails' });
+    await restartWorkers(manager, { connection: 'database' });
+    expect([await mark('memory', 'mails'), await mark('database', 'any')]).toEqual([
+      expect.any(String),
+      expect.any(String),
+    ]);
+    await expect(mark('memory', 'other')).resolves.toBeUndefined();
+    await expect(restartWorkers(manager, { connection: 'nope' })).rejects.toMatchObject({
+      code: 'ERR_QUEUE_UNKNOWN_CONNECTION',
+    });
+  });
 });
 
 describe('monitoring', () => {
@@ -165,7 +220,7 @@ describe('monitoring', () => {
       { connection: 'memory', queue: 'default', total: 0 },
       { connection: 'memory', queue: 'mails', total: 3 },
     ]);
-    expect(heard).toEqual([new QueueBusy('memory', 'mails', 3), new QueueBusy('memory', 'mails', 3)]);
+    expect(heard).toEqual([new QueueBusy('memory', 'mails', 3)]);
     await expect(monitorQueues(services, ['nope:mails'])).rejects.toMatchObject({
       code: 'ERR_QUEUE_UNKNOWN_CONNECTION',
     });

@@ -13,6 +13,7 @@ export class ServerFailedJobs implements FailedJobStore {
   readonly #find: Statement;
   readonly #old: Statement;
   readonly #forget: SizedStatement;
+  readonly #forgetOf: SizedStatement;
   readonly #delete: SizedStatement;
   readonly #statements = new Map<string, Statement>();
 
@@ -31,6 +32,8 @@ export class ServerFailedJobs implements FailedJobStore {
       flavour,
       (length) => `DELETE FROM ${t.failed} WHERE id IN ${flavour.list(length)}`,
     );
+    const pairs = (length: number): string => Array.from({ length }, () => '(id = ? AND failed_at = ?)').join(' OR ');
+    this.#forgetOf = new SizedStatement(flavour, (length) => `DELETE FROM ${t.failed} WHERE ${pairs(length)}`);
     this.#delete = new SizedStatement(
       flavour,
       (length) => `DELETE FROM ${t.failed} WHERE seq IN ${flavour.list(length)}`,
@@ -78,8 +81,16 @@ export class ServerFailedJobs implements FailedJobStore {
     return Number(rows[0]![0]);
   }
 
-  async forget(ids: readonly string[]): Promise<number> {
+  async forget(ids: readonly string[], failedAt?: readonly Date[]): Promise<number> {
     let gone = 0;
+    if (failedAt) {
+      const all = ids.map((id, at) => [idKey(id).key, failedAt[at]!.getTime()] as const);
+      for (const some of chunks(all, LIST)) {
+        const { statement, padded } = this.#forgetOf.of(some);
+        gone += (await this.side.write((link) => link.query(statement, padded.flat()))).changes;
+      }
+      return gone;
+    }
     for (const some of chunks([...new Set(ids)], LIST)) {
       const { statement, padded } = this.#forget.of(some.map((id) => idKey(id).key));
       gone += (await this.side.write((link) => link.query(statement, padded))).changes;

@@ -98,12 +98,14 @@ export class SqliteFailedJobs implements FailedJobStore {
     );
   }
 
-  async forget(ids: readonly string[]): Promise<number> {
+  async forget(ids: readonly string[], failedAt?: readonly Date[]): Promise<number> {
+    const statement = `DELETE FROM ${this.#table} WHERE id = ?${failedAt ? ' AND failed_at = ?' : ''}`;
+    const all = ids.map((id, at): Value[] => (failedAt ? [id, failedAt[at]!.getTime()] : [id]));
     let gone = 0;
-    for (const some of chunks(ids, CHUNK)) {
+    for (const some of chunks(all, CHUNK)) {
       gone += await this.#write((session) => {
         let count = 0;
-        for (const id of some) count += session.run(`DELETE FROM ${this.#table} WHERE id = ?`, [id]);
+        for (const params of some) count += session.run(statement, params);
         return count;
       });
     }

@@ -1,5 +1,6 @@
 /**
- * `record_failure(base, id, record, failed_at)` keeps a failed job, `forget_failure(base, id)` removes one and tells whether it was there.
+ * `record_failure(base, id, record, failed_at)` keeps a failed job, `forget_failure(base, id, failed_at)` removes one and tells whether
+ * it was there; where a moment is given, only a record of that moment.
  *
  *     :records        hash id → record
  *     :places         hash id → label, newline, member of the orders
@@ -11,11 +12,14 @@
  * number of the record in 16 digits, a colon and the id, so that records of one moment stand in the order of their recording.
  */
 export const failurePart = `
-local function forget_failure(base, id)
+local function forget_failure(base, id, failed_at)
   local place = redis.call('HGET', base .. ':places', id)
   if not place then return 0 end
   local line = string.find(place, '\\n', 1, true)
   local label, member = string.sub(place, 1, line - 1), string.sub(place, line + 1)
+  if failed_at and failed_at ~= '' and tonumber(redis.call('ZSCORE', base .. ':order', member)) ~= tonumber(failed_at) then
+    return 0
+  end
   redis.call('HDEL', base .. ':records', id)
   redis.call('HDEL', base .. ':places', id)
   redis.call('ZREM', base .. ':order', member)
