@@ -25,6 +25,8 @@ export class Output {
   readonly paint: Paint;
   readonly isTerminal: boolean;
   private readonly paintError: Paint;
+  /** What `passing()` has on the terminal's last line. */
+  private shown = '';
 
   constructor(
     readonly options: OutputOptions = {},
@@ -43,7 +45,21 @@ export class Output {
   }
 
   line(text: string): void {
+    this.passing('');
     this.stdout.write(`${text}\n`);
+  }
+
+  /** Shows a text on the last line, in place of the one before it, until something else is printed or it is empty. Only on a terminal. */
+  passing(text: string): void {
+    if (text === this.shown || !this.showsProgress) return;
+    this.stderr.write(`\r\u001b[K${text}`);
+    this.shown = text;
+  }
+
+  /** Somebody is watching, and has not asked for silence. */
+  get showsProgress(): boolean {
+    const { json, quiet } = this.options;
+    return this.isTerminal && this.stderr.isTTY === true && !json && !quiet;
   }
 
   /** One value as JSON: on one line when piped, indented for a reader. */
@@ -62,6 +78,12 @@ export class Output {
     else this.say(sentence);
   }
 
+  /** One thing, a line for each of its properties. */
+  fields(told: readonly (readonly [title: string, value: string])[]): void {
+    const widest = Math.max(...told.map(([title]) => title.length));
+    for (const [title, value] of told) this.line(`${this.paint('bold', title.padEnd(widest))}  ${clean(value)}`);
+  }
+
   table<R>(columns: readonly Column<R>[], rows: readonly R[]): void {
     const width = this.isTerminal ? this.columns : Infinity;
     for (const line of table(columns, rows, width, this.paint)) this.line(line);
@@ -69,12 +91,15 @@ export class Output {
 
   /** A remark that is neither result nor error, on stderr so that pipes stay clean. */
   remark(text: string): void {
-    if (!this.options.quiet) this.stderr.write(`${this.paintError('yellow', text)}\n`);
+    if (this.options.quiet) return;
+    this.passing('');
+    this.stderr.write(`${this.paintError('yellow', text)}\n`);
   }
 
   /** Two lines: what is wrong, and what to do. The stack only with `-v`. */
   error(error: unknown): void {
     const { message, hint } = describeError(error);
+    this.passing('');
     this.stderr.write(`${this.paintError('red', 'ERROR')}  ${clean(withoutSecrets(message))}\n`);
     this.stderr.write(`       ${clean(withoutSecrets(hint))}\n`);
     if (!this.options.verbose || !(error instanceof Error)) return;

@@ -5,7 +5,7 @@ export interface Column<R> {
   readonly value: (row: R) => string;
   /** May be cut down to so many columns where the terminal is narrow. Absent: shown whole. */
   readonly atLeast?: number;
-  readonly colour?: Colour;
+  readonly colour?: Colour | ((row: R) => Colour | undefined);
 }
 
 const GAP = 2;
@@ -36,13 +36,14 @@ export function table<R>(
       .trimEnd();
 
   const titles = columns.map((column) => column.title);
-  const colours = columns.map((column) => column.colour);
+  const coloursOf = (row: R): (Colour | undefined)[] =>
+    columns.map(({ colour }) => (typeof colour === 'function' ? colour(row) : colour));
   return [
     line(
       titles,
       titles.map(() => 'bold' as const),
     ),
-    ...cells.map((row) => line(row, colours)),
+    ...cells.map((row, at) => line(row, coloursOf(rows[at]!))),
   ];
 }
 

@@ -8,6 +8,7 @@ export class EventHub {
   readonly #byType = new Map<unknown, readonly Listener[]>();
   #every: readonly Listener[] = [];
   #ending: readonly (() => void)[] = [];
+  readonly #underWay = new Set<Promise<unknown>>();
 
   /** @param report told of a listener that threw or whose promise rejected, once for each event */
   constructor(private readonly report: (message: string, error: unknown) => void) {}
@@ -59,6 +60,11 @@ export class EventHub {
     this.#call(event);
   }
 
+  /** Resolves when what listeners have under way has ended. */
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
   /** False when a listener answers with exactly `false`, or a promise of it. A listener that fails counts as a yes. */
   async ask(event: object): Promise<boolean> {
     const pending: Promise<unknown>[] = [];
@@ -79,6 +85,8 @@ export class EventHub {
           else if (isThenable(answer)) {
             const settled = Promise.resolve(answer).catch((error: unknown) => this.#failed(event, error));
             pending?.push(settled);
+            this.#underWay.add(settled);
+            void settled.then(() => this.#underWay.delete(settled));
           }
         } catch (error) {
           this.#failed(event, error);

@@ -1,4 +1,5 @@
-import type { StoredJob } from '../contracts/queue-driver.js';
+import type { InspectAbility, JobState, StoredJob } from '../contracts/queue-driver.js';
+import { checkOptions, whole } from './option-check.js';
 
 /** A job in its queue, for people to look at. */
 export interface InspectedJob {
@@ -45,4 +46,25 @@ export interface InspectPage {
   readonly limit?: number;
   /** Default 1. */
   readonly page?: number;
+}
+
+const PAGE_RULES = { limit: whole(1), page: whole(1) };
+
+/** A page by its number; the store's own are found one behind the other. @throws InvalidOptionError */
+export async function storedPage(
+  inspect: () => Promise<InspectAbility>,
+  queue: string,
+  state: JobState,
+  wanted: InspectPage,
+): Promise<readonly StoredJob[]> {
+  checkOptions({ ...wanted }, PAGE_RULES, 'page');
+  const { limit = 50, page = 1 } = wanted;
+  const inspection = await inspect();
+  let cursor: string | undefined;
+  for (let at = 1; ; at += 1) {
+    const found = await inspection.page(queue, state, { limit, ...(cursor !== undefined && { cursor }) });
+    if (at === page) return found.jobs;
+    if (found.next === undefined) return [];
+    cursor = found.next;
+  }
 }

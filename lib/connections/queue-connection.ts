@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AbilityMissingError } from '../contracts/ability-missing-error.js';
 import type { Backend } from '../contracts/backend.js';
-import type { InspectAbility, JobState, PushEntry, PushResult } from '../contracts/queue-driver.js';
+import type { InspectAbility, JobState, PushEntry, PushResult, StoredJob } from '../contracts/queue-driver.js';
 import { JobQueued, JobQueueing } from '../contracts/queue-events.js';
 import type { Clock } from '../support/clock.js';
 import { delayMs, type Moment } from '../support/duration.js';
@@ -12,9 +12,8 @@ import { DispatchDeadline } from './dispatch-deadline.js';
 import type { EventHub } from './event-hub.js';
 import { fitDriver, misfit, type FittedDriver } from './fit-driver.js';
 import { forwardQueues } from './forward-queues.js';
-import { inspectedJob, parsedBody, type InspectedJob, type InspectPage } from './inspected-job.js';
+import { inspectedJob, parsedBody, storedPage, type InspectedJob, type InspectPage } from './inspected-job.js';
 import { joinOpen, type JoinableTransaction } from './join-open.js';
-import { whole, checkOptions } from './option-check.js';
 import { Outbox } from './outbox.js';
 import type { Outgoing } from './outgoing.js';
 import { assertQueueName } from './queue-name.js';
@@ -48,7 +47,6 @@ type PushTarget = Pick<FittedDriver, 'push'>;
 
 const NO_WITHIN = 'For .within(manager) name a database connection, or give this one an outbox.';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const PAGE_RULES = { limit: whole(1), page: whole(1) };
 
 /** A named connection: a driver made whole, and observed. Opens nothing before its first verb. */
 export class QueueConnection {
@@ -229,17 +227,22 @@ export class QueueConnection {
 
   /** Jobs that are due and free, in the order in which they will be taken. @throws AbilityMissingError */
   pendingJobs(queue?: string, page?: InspectPage): Promise<InspectedJob[]> {
-    return this.#jobs('pending', queue, page);
+    return this.#inspected('pending', queue, page);
   }
 
   /** Jobs that wait for their time. @throws AbilityMissingError */
   delayedJobs(queue?: string, page?: InspectPage): Promise<InspectedJob[]> {
-    return this.#jobs('delayed', queue, page);
+    return this.#inspected('delayed', queue, page);
   }
 
   /** Jobs that a worker has. @throws AbilityMissingError */
   reservedJobs(queue?: string, page?: InspectPage): Promise<InspectedJob[]> {
-    return this.#jobs('reserved', queue, page);
+    return this.#inspected('reserved', queue, page);
+  }
+
+  /** Jobs in one state as the store keeps them, in the order in which they will be taken. @throws AbilityMissingError */
+  async storedJobs(state: JobState, queue?: string, page: InspectPage = {}): Promise<readonly StoredJob[]> {
+    return storedPage(() => this.inspection(), this.queueName(queue), state, page);
   }
 
   /** @throws AbilityMissingError where the store cannot be looked into */
@@ -253,18 +256,8 @@ export class QueueConnection {
     return this.#driver ?? this.#deadline.within(this.queue());
   }
 
-  async #jobs(state: JobState, queue: string | undefined, page: InspectPage = {}): Promise<InspectedJob[]> {
-    checkOptions({ ...page }, PAGE_RULES, 'page');
-    const name = this.queueName(queue);
-    const inspection = await this.inspection();
-    const { limit = 50, page: wanted = 1 } = page;
-    let cursor: string | undefined;
-    for (let at = 1; ; at += 1) {
-      const found = await inspection.page(name, state, { limit, ...(cursor !== undefined && { cursor }) });
-      if (at === wanted) return found.jobs.map(inspectedJob);
-      if (found.next === undefined) return [];
-      cursor = found.next;
-    }
+  async #inspected(state: JobState, queue?: string, page?: InspectPage): Promise<InspectedJob[]> {
+    return (await this.storedJobs(state, queue, page)).map(inspectedJob);
   }
 
   async #observed(driver: FittedDriver, to: PushTarget, outgoing: readonly Outgoing[]): Promise<readonly PushResult[]> {

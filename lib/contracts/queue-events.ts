@@ -292,6 +292,7 @@ export class QueuePaused {
   static readonly event = 'queue.paused';
   constructor(
     readonly connectionName: string,
+    /** `*`: every queue of the connection. */
     readonly queue: string,
     /** Seconds; `null` is until resumed. */
     readonly ttl: number | null,
@@ -302,6 +303,7 @@ export class QueueResumed {
   static readonly event = 'queue.resumed';
   constructor(
     readonly connectionName: string,
+    /** `*`: every queue of the connection. */
     readonly queue: string,
   ) {}
 }

@@ -68,7 +68,7 @@ export class EventEmitterSubscriber {
       (values) => (Array.isArray(values) && values.includes(false) ? false : undefined),
       (error: unknown) => this.#complain(name, error),
     );
-    return event instanceof Looping ? heard : undefined;
+    return event instanceof Looping ? heard : heard.then(() => undefined);
   }
 
   #complain(name: string, error: unknown): undefined {

@@ -14,9 +14,16 @@ import {
 } from '../contracts/queue-events.js';
 import type { PayloadHook } from '../job/payload-hooks.js';
 import { monitorQueues, type MonitoredQueue } from '../operations/monitor-queues.js';
-import { isQueuePaused, pauseAllQueues, pauseQueue, type ControlServices } from '../operations/pause-queue.js';
-import { restartWorkers } from '../operations/restart-workers.js';
-import { resumeAllQueues, resumeQueue } from '../operations/resume-queue.js';
+import {
+  isQueuePaused,
+  pauseAllQueues,
+  pauseConnection,
+  pausedQueues,
+  pauseQueue,
+  type ControlServices,
+} from '../operations/pause-queue.js';
+import { restartWorkers, type RestartTarget } from '../operations/restart-workers.js';
+import { resumeAllQueues, resumeConnection, resumeQueue } from '../operations/resume-queue.js';
 import type { Duration } from '../support/duration.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
 
@@ -112,17 +119,28 @@ export class QueueManager {
     return pauseQueue(this.services, { connection, queue });
   }
 
+  /** As `pause()`, and ends by itself after `ttl`: seconds, or '5m'. A later pause of the same queue replaces the time. */
   pauseFor(connection: string, queue: string, ttl: Duration): Promise<void> {
     return pauseQueue(this.services, { connection, queue }, ttl);
   }
 
-  /** Pauses every queue of every connection. Single pauses stay as they are. */
-  pauseAll(): Promise<void> {
-    return pauseAllQueues(this.services);
+  /** Pauses every queue of one connection, until `resumeConnection()` or for `ttl`. Single pauses stay as they are. */
+  pauseConnection(connection: string, ttl?: Duration): Promise<void> {
+    return pauseConnection(this.services, connection, ttl);
+  }
+
+  /** Pauses every queue of every connection, until `resumeAll()` or for `ttl`. Other pauses stay as they are. */
+  pauseAll(ttl?: Duration): Promise<void> {
+    return pauseAllQueues(this.services, ttl);
   }
 
   resume(connection: string, queue: string): Promise<void> {
     return resumeQueue(this.services, { connection, queue });
+  }
+
+  /** Takes back `pauseConnection()`. */
+  resumeConnection(connection: string): Promise<void> {
+    return resumeConnection(this.services, connection);
   }
 
   /** Takes back `pauseAll()`. */
@@ -130,14 +148,22 @@ export class QueueManager {
     return resumeAllQueues(this.services);
   }
 
-  /** Whether the queue is paused, by itself or with all. */
+  /** Whether the queue is paused: by itself, with its connection, or with all. */
   isPaused(connection: string, queue: string): Promise<boolean> {
     return isQueuePaused(this.services, { connection, queue });
   }
 
-  /** Tells every worker to end after its jobs, for its process manager to start it anew. */
-  restartWorkers(): Promise<void> {
-    return restartWorkers(this.connections);
+  /** Those of the queues that are paused, however that came about. */
+  pausedQueues(connection: string, queues: readonly string[]): Promise<readonly string[]> {
+    return pausedQueues(this.services, connection, queues);
+  }
+
+  /**
+   * Tells every worker to end after its jobs, for its process manager to start it anew; or those of one connection, or of one of its
+   * queues.
+   */
+  restartWorkers(target?: RestartTarget): Promise<void> {
+    return restartWorkers(this.connections, target);
   }
 
   /** Sizes of queues named 'queue' or 'connection:queue'; raises QueueBusy for each that holds `max` (1000) jobs or more. */

@@ -2,7 +2,9 @@ import type { ConnectionManager } from '../connections/connection-manager.js';
 import { inspectedJob, type InspectedJob } from '../connections/inspected-job.js';
 import type { InspectPage } from '../connections/inspected-job.js';
 import { wrong } from '../connections/option-check.js';
-import type { JobState } from '../contracts/queue-driver.js';
+import type { JobState, StoredJob } from '../contracts/queue-driver.js';
+
+export const JOB_STATES: readonly JobState[] = ['pending', 'delayed', 'reserved'];
 
 export interface InspectQuery extends InspectPage {
   /** Default: the default connection. */
@@ -15,12 +17,18 @@ export interface InspectQuery extends InspectPage {
 
 /** A page of a queue's jobs, in the order in which they will be taken. @throws AbilityMissingError where the store cannot be looked into */
 export async function inspectQueue(connections: ConnectionManager, query: InspectQuery = {}): Promise<InspectedJob[]> {
+  return (await inspectStored(connections, query)).map(inspectedJob);
+}
+
+/** The same jobs as the store keeps them: with their times, and their bodies as text. @throws AbilityMissingError */
+export async function inspectStored(
+  connections: ConnectionManager,
+  query: InspectQuery = {},
+): Promise<readonly StoredJob[]> {
   const { connection, queue, state = 'pending', ...page } = query;
   const target = connections.get(connection);
-  if (state === 'pending') return target.pendingJobs(queue, page);
-  if (state === 'delayed') return target.delayedJobs(queue, page);
-  if (state === 'reserved') return target.reservedJobs(queue, page);
-  throw wrong('state', state, 'Use pending, delayed or reserved.');
+  if (!JOB_STATES.includes(state)) throw wrong('state', state, 'Use pending, delayed or reserved.');
+  return target.storedJobs(state, queue, page);
 }
 
 /** One job by its uuid, in whichever queue of the connection it is; null where there is none. @throws AbilityMissingError */
@@ -29,7 +37,16 @@ export async function inspectJob(
   id: string,
   connection?: string,
 ): Promise<InspectedJob | null> {
-  const inspection = await connections.get(connection).inspection();
-  const stored = await inspection.find(id);
+  const stored = await findStored(connections, id, connection);
   return stored ? inspectedJob(stored) : null;
+}
+
+/** The same job as the store keeps it. @throws AbilityMissingError */
+export async function findStored(
+  connections: ConnectionManager,
+  id: string,
+  connection?: string,
+): Promise<StoredJob | undefined> {
+  const inspection = await connections.get(connection).inspection();
+  return inspection.find(id);
 }

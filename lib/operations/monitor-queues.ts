@@ -7,7 +7,8 @@ import type { ControlServices } from './pause-queue.js';
 export type MonitoredQueue = QueueTarget & QueueSizes;
 
 /**
- * The sizes of queues, in the order given. Each that holds `max` jobs or more raises QueueBusy.
+ * The sizes of queues, in the order given. Each that holds `max` jobs or more raises QueueBusy, once, also where another connection
+ * cannot be reached.
  *
  * @param queues as `connection:queue`; a bare name is a queue of the default connection
  * @param max default 1000
@@ -25,17 +26,23 @@ export async function monitorQueues(
     const asked = byConnection.get(connection) ?? new Set<string>();
     byConnection.set(connections.get(connection).name, asked.add(queue));
   }
-  const sizes = new Map<string, Map<string, QueueSizes>>();
+  const found = new Map<string, MonitoredQueue>();
   await Promise.all(
     [...byConnection].map(async ([connection, asked]) => {
       const names = [...asked];
-      const found = await connections.get(connection).sizes(names);
-      sizes.set(connection, new Map(names.map((queue, index) => [queue, found[index]!])));
+      const target = connections.get(connection);
+      await target.check();
+      const sizes = await target.sizes(names);
+      names.forEach((queue, index) => {
+        const size = sizes[index]!;
+        found.set(keyOf({ connection, queue }), { connection, queue, ...size });
+        if (size.total >= max) hub.emit(new QueueBusy(connection, queue, size.total));
+      });
     }),
   );
-  return targets.map(({ connection, queue }) => {
-    const size = sizes.get(connection)!.get(queue)!;
-    if (size.total >= max) hub.emit(new QueueBusy(connection, queue, size.total));
-    return { connection, queue, ...size };
-  });
+  return targets.map((target) => found.get(keyOf(target))!);
+}
+
+function keyOf({ connection, queue }: QueueTarget): string {
+  return `${connection}\n${queue}`;
 }

@@ -2,6 +2,7 @@ import type { ConnectionManager } from '../connections/connection-manager.js';
 import type { EventHub } from '../connections/event-hub.js';
 import { atLeastMs } from '../connections/option-check.js';
 import { assertQueueName, type QueueTarget } from '../connections/queue-name.js';
+import { EVERY_QUEUE, type PauseTarget } from '../contracts/control-store.js';
 import { QueuePaused, QueuesPaused } from '../contracts/queue-events.js';
 import { durationMs, type Duration } from '../support/duration.js';
 
@@ -17,27 +18,50 @@ export interface ControlServices {
  * @throws UnknownConnectionError, InvalidQueueNameError, InvalidOptionError
  */
 export async function pauseQueue(services: ControlServices, target: QueueTarget, ttl?: Duration): Promise<void> {
-  const { connection, queue } = checkedTarget(services, target);
+  await pause(services, checkedTarget(services, target), ttl);
+}
+
+/**
+ * Pauses every queue of one connection. Queues that are paused by themselves stay so when this ends.
+ *
+ * @throws UnknownConnectionError, InvalidOptionError
+ */
+export async function pauseConnection(services: ControlServices, connection: string, ttl?: Duration): Promise<void> {
+  const { name } = services.connections.get(connection);
+  await pause(services, { connection: name, queue: EVERY_QUEUE }, ttl);
+}
+
+/** Pauses every queue of every connection. Queues that are paused by themselves stay so when this ends. @throws InvalidOptionError */
+export async function pauseAllQueues(services: ControlServices, ttl?: Duration): Promise<void> {
+  await pause(services, 'all', ttl);
+}
+
+async function pause({ connections, hub }: ControlServices, target: PauseTarget, ttl?: Duration): Promise<void> {
   if (ttl !== undefined) atLeastMs(1)(ttl, 'ttl');
   const ttlMs = ttl === undefined ? undefined : durationMs(ttl, 'ttl');
-  const control = await services.connections.control();
-  await control.pause({ connection, queue }, ttlMs);
-  services.hub.emit(new QueuePaused(connection, queue, ttlMs === undefined ? null : ttlMs / 1_000));
+  const control = await connections.control();
+  await control.pause(target, ttlMs);
+  if (target === 'all') hub.emit(new QueuesPaused());
+  else hub.emit(new QueuePaused(target.connection, target.queue, ttlMs === undefined ? null : ttlMs / 1_000));
 }
 
-/** Pauses every queue of every connection. Queues that are paused by themselves stay so when this ends. */
-export async function pauseAllQueues(services: ControlServices): Promise<void> {
-  const control = await services.connections.control();
-  await control.pause('all');
-  services.hub.emit(new QueuesPaused());
+/** Whether a queue is paused: by itself, with its connection, or with all others. */
+export async function isQueuePaused(services: ControlServices, { connection, queue }: QueueTarget): Promise<boolean> {
+  return (await pausedQueues(services, connection, [queue])).length > 0;
 }
 
-/** Whether a queue is paused, by itself or with all others. */
-export async function isQueuePaused(services: ControlServices, target: QueueTarget): Promise<boolean> {
-  const { connection, queue } = checkedTarget(services, target);
+/** Those of a connection's queues that are paused: by themselves, with their connection, or with all others. */
+export async function pausedQueues(
+  services: ControlServices,
+  connection: string,
+  queues: readonly string[],
+): Promise<readonly string[]> {
+  const real = queues.map((queue) => checkedTarget(services, { connection, queue }).queue);
   const control = await services.connections.control();
-  const { allPaused, paused } = await control.read(connection, [queue]);
-  return allPaused || paused.includes(queue);
+  const { name } = services.connections.get(connection);
+  const { allPaused, paused } = await control.read(name, [...new Set(real), EVERY_QUEUE]);
+  const whole = allPaused || paused.includes(EVERY_QUEUE);
+  return queues.filter((_, at) => whole || paused.includes(real[at]!));
 }
 
 /** By the name the queue really has: a forwarded one is paused where its jobs are. @throws UnknownConnectionError, InvalidQueueNameError */

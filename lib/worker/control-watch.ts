@@ -1,6 +1,6 @@
 import type { EventHub } from '../connections/event-hub.js';
 import type { QueueConnection } from '../connections/queue-connection.js';
-import type { ControlMarks, ControlStore } from '../contracts/control-store.js';
+import { EVERY_QUEUE, type ControlMarks, type ControlStore } from '../contracts/control-store.js';
 import {
   QueuePaused,
   QueueResumed,
@@ -18,8 +18,9 @@ const INTERVAL_MS = { least: 250, most: 3_000 };
  * The marks a worker heeds, read at most once an interval. A pause or resume by this very process is seen at once.
  */
 export class ControlWatch {
-  #first: { restart: string | undefined } | undefined;
-  #restart: string | undefined;
+  /** What was left before this worker. */
+  #earlier: ReadonlySet<string> | undefined;
+  #restarted = false;
   #allPaused = false;
   #paused: ReadonlySet<string> = new Set();
   #dueAt = 0;
@@ -50,7 +51,7 @@ export class ControlWatch {
   }
 
   get restarted(): boolean {
-    return this.#first !== undefined && this.#restart !== this.#first.restart;
+    return this.#restarted;
   }
 
   get allPaused(): boolean {
@@ -70,7 +71,7 @@ export class ControlWatch {
       const { name } = this.connection;
       // Looked up each time: a queue may be forwarded while the worker runs.
       const real = this.queues.map((queue) => this.connection.queueName(queue));
-      this.#heed(await this.store.read(name, [...new Set(real)]), real);
+      this.#heed(await this.store.read(name, [...new Set(real), EVERY_QUEUE]), real);
     } catch (error) {
       this.report('Pause and restart marks could not be read; trying again', error);
     }
@@ -78,10 +79,14 @@ export class ControlWatch {
 
   /** @param real the names that the queues have in the store, aligned with them */
   #heed(marks: ControlMarks, real: readonly string[]): void {
-    this.#first ??= { restart: marks.restart };
-    this.#restart = marks.restart;
+    const { restart } = marks;
+    const left = restart === undefined ? [] : restart.split('\n');
+    this.#earlier ??= new Set(left);
+    // One that is gone, as in a store that was emptied, asks nothing of anybody.
+    this.#restarted ||= left.some((mark) => !this.#earlier!.has(mark));
     this.#allPaused = marks.allPaused;
-    const paused = new Set(this.queues.filter((_, index) => marks.paused.includes(real[index]!)));
+    const whole = marks.paused.includes(EVERY_QUEUE);
+    const paused = new Set(this.queues.filter((_, index) => whole || marks.paused.includes(real[index]!)));
     const { name } = this.connection;
     for (const queue of this.queues) {
       const was = this.#paused.has(queue);

@@ -1,6 +1,6 @@
 import { JobPopping } from '../contracts/queue-events.js';
 import type { FittedDriver } from '../connections/fit-driver.js';
-import type { ControlStore } from '../contracts/control-store.js';
+import { EVERY_QUEUE, type ControlStore } from '../contracts/control-store.js';
 import { neverAborted } from '../support/abort.js';
 import { Alarm } from './alarm.js';
 import type { ResolvedWorkerOptions } from './resolved-options.js';
@@ -43,8 +43,9 @@ export class WorkOff {
   async open(queues: readonly string[]): Promise<readonly string[]> {
     if (!this.control || queues.length === 0) return queues;
     const { connection } = this.services;
-    const { allPaused, paused } = await this.control.read(connection.name, queues);
-    return allPaused ? [] : queues.filter((queue) => !paused.includes(queue));
+    const real = queues.map((queue) => connection.queueName(queue));
+    const { allPaused, paused } = await this.control.read(connection.name, [...new Set(real), EVERY_QUEUE]);
+    return allPaused || paused.includes(EVERY_QUEUE) ? [] : queues.filter((_, at) => !paused.includes(real[at]!));
   }
 
   /** Takes the next job that is due, earlier queues first, and resolves when all that follows it is done. False: there is none. */

@@ -2,12 +2,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Job, Queueable } from 'nestjs-queue';
 import type { Batch } from 'nestjs-queue';
-import type { OpenApp as Opened } from '../../lib/cli/open-app.js';
-import { runProgram } from '../../lib/cli/program.js';
-import { QUEUE_RUNTIME } from '../../lib/nest/tokens.js';
-import type { QueueRuntime } from '../../lib/nest/wiring.js';
 import { closeApps, openApp, until, type Opened as App } from '../flows/open-app.js';
-import { Recorder } from './recorder.js';
+import { runCommand } from './run-command.js';
 
 let broken = true;
 
@@ -27,24 +23,6 @@ afterEach(async () => {
   process.env.NODE_ENV = 'test';
   await closeApps();
 });
-
-async function run(at: App, args: string, terminal = {}) {
-  const { connections, batches } = at.app.get<QueueRuntime>(QUEUE_RUNTIME);
-  const opened: Opened = {
-    connections,
-    batches,
-    manager: at.manager,
-    failed: at.failed,
-    worker: at.workers,
-    close: async () => {},
-  };
-  const recorder = new Recorder(terminal);
-  const list = args.split(' ').filter((one) => one !== '');
-  const output = recorder.output({ json: list.includes('--json') });
-  const open = async (): Promise<Opened> => opened;
-  const code = await runProgram(list, { name: 'nestjs-queue', module: () => class {}, open, output });
-  return { code, out: recorder.out, err: recorder.err };
-}
 
 const HOUR = 3_600_000;
 const UNKNOWN = '00000000-0000-4000-8000-000000000000';
@@ -68,7 +46,7 @@ describe('queue:retry-batch', () => {
   it('sends the failed jobs of each batch again, which completes it', async () => {
     const at = await open();
     const [first, second] = [await failing(at), await failing(at)];
-    expect(await run(at, `queue:retry-batch ${first.id} ${second.id}`)).toEqual({
+    expect(await runCommand(at, `queue:retry-batch ${first.id} ${second.id}`)).toEqual({
       code: 0,
       out: [first, second].map(({ id }) => `Pushed 1 failed job of the batch [${id}] back onto the queue.\n`).join(''),
       err: '',
@@ -81,25 +59,25 @@ describe('queue:retry-batch', () => {
   it('names batches that are not there, and does the others', async () => {
     const at = await open();
     const batch = await failing(at);
-    const { code, out, err } = await run(at, `queue:retry-batch ${UNKNOWN} ${batch.id}`);
+    const { code, out, err } = await runCommand(at, `queue:retry-batch ${UNKNOWN} ${batch.id}`);
     expect([code, out]).toEqual([1, `Pushed 1 failed job of the batch [${batch.id}] back onto the queue.\n`]);
     expect(err).toBe(
       `ERROR  Unable to find a batch with ID [${UNKNOWN}].\n       See what there is with queue:batches\n`,
     );
-    const json = await run(at, `queue:retry-batch ${UNKNOWN} --json`);
+    const json = await runCommand(at, `queue:retry-batch ${UNKNOWN} --json`);
     expect([json.code, JSON.parse(json.out)]).toEqual([1, { retried: 0, failed: [UNKNOWN] }]);
   });
 
   it('says where none has failed, and where the records are gone', async () => {
     const at = await open();
     const fine = await at.bus.batch([new Import()]).dispatch();
-    const none = await run(at, `queue:retry-batch ${fine.id}`);
+    const none = await runCommand(at, `queue:retry-batch ${fine.id}`);
     expect(none.code).toBe(1);
     expect(none.err).toMatch(/^ERROR {2}The given batch does not contain any failed jobs\.\n/);
     const batch = await failing(at);
     await at.failed.flush();
-    expect((await run(at, `queue:retry-batch ${batch.id}`)).err).toMatch(/not recorded any more/);
-    expect((await run(at, 'queue:retry-batch')).err).toMatch(/^ERROR {2}No batch was named/);
+    expect((await runCommand(at, `queue:retry-batch ${batch.id}`)).err).toMatch(/not recorded any more/);
+    expect((await runCommand(at, 'queue:retry-batch')).err).toMatch(/^ERROR {2}No batch was named/);
   });
 
   it('finds the failed jobs of a batch inside', async () => {
@@ -120,28 +98,28 @@ describe('queue:prune-batches and queue:prune-failed', () => {
     await failing(at);
     await (await at.bus.batch([new Import()]).dispatch()).cancel();
     await at.bus.batch([new Import()]).dispatch();
-    expect(await run(at, 'queue:prune-batches')).toEqual({ code: 0, out: '0 entries deleted.\n', err: '' });
-    expect((await run(at, 'queue:prune-batches --unfinished=1 --cancelled=1')).out).toBe(
+    expect(await runCommand(at, 'queue:prune-batches')).toEqual({ code: 0, out: '0 entries deleted.\n', err: '' });
+    expect((await runCommand(at, 'queue:prune-batches --unfinished=1 --cancelled=1')).out).toBe(
       '0 entries deleted.\n0 unfinished entries deleted.\n0 cancelled entries deleted.\n',
     );
-    const zero = await run(at, 'queue:prune-batches --hours=0 --unfinished=0 --cancelled=0 --json');
+    const zero = await runCommand(at, 'queue:prune-batches --hours=0 --unfinished=0 --cancelled=0 --json');
     expect(JSON.parse(zero.out)).toEqual({ finished: 1, unfinished: 1, cancelled: 1 });
-    expect((await run(at, 'queue:batches')).out).toBe('No batches found.\n');
-    expect((await run(at, 'queue:prune-batches --hours=soon')).code).toBe(1);
+    expect((await runCommand(at, 'queue:batches')).out).toBe('No batches found.\n');
+    expect((await runCommand(at, 'queue:prune-batches --hours=soon')).code).toBe(1);
   });
 
   it('deletes failed jobs that are old enough', async () => {
     const at = await open();
     await failing(at);
-    expect(await run(at, 'queue:prune-failed')).toEqual({ code: 0, out: '0 entries deleted.\n', err: '' });
+    expect(await runCommand(at, 'queue:prune-failed')).toEqual({ code: 0, out: '0 entries deleted.\n', err: '' });
     await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(JSON.parse((await run(at, 'queue:prune-failed --hours=0 --json')).out)).toEqual({ deleted: 1 });
+    expect(JSON.parse((await runCommand(at, 'queue:prune-failed --hours=0 --json')).out)).toEqual({ deleted: 1 });
     expect(await at.failed.count()).toBe(0);
   });
 
   it('refuses where failed jobs are not kept', async () => {
     const at = await openApp('memory', { options: { failed: { driver: 'null' } } });
-    const { code, err } = await run(at, 'queue:prune-failed');
+    const { code, err } = await runCommand(at, 'queue:prune-failed');
     expect(code).toBe(1);
     expect(err).toMatch(/^ERROR {2}Failed jobs are not kept: the failed driver is null\.\n {7}Give/);
   });
@@ -152,34 +130,38 @@ describe('queue:batches', () => {
     const at = await open();
     const first = await failing(at);
     const second = await at.bus.batch([new Import(), new Import()]).dispatch();
-    const { code, out } = await run(at, 'queue:batches');
+    const { code, out } = await runCommand(at, 'queue:batches');
     expect(code).toBe(0);
     const [title, ...rows] = out.trimEnd().split('\n');
     expect(title).toMatch(/^Name +ID +Progress +Done +Failed +State +Age$/);
     expect(rows).toHaveLength(2);
     expect(rows[0]).toMatch(new RegExp(`^- +${second.id} +0% +0/2 +0 +running +\\d+s$`));
     expect(rows[1]).toMatch(new RegExp(`^Import CSV +${first.id} +67% +2/3 +1 +finished +\\d+s$`));
-    const terminal = stripVTControlCharacters((await run(at, 'queue:batches', { isTTY: true, columns: 140 })).out);
+    const terminal = stripVTControlCharacters(
+      (await runCommand(at, 'queue:batches', { isTTY: true, columns: 140 })).out,
+    );
     expect(terminal).toContain('████████░░░░  67%');
-    const json = JSON.parse((await run(at, 'queue:batches --json --limit=1')).out) as unknown[];
+    const json = JSON.parse((await runCommand(at, 'queue:batches --json --limit=1')).out) as unknown[];
     expect(json).toEqual([JSON.parse(JSON.stringify(await second.fresh()))]);
-    const older = JSON.parse((await run(at, `queue:batches --json --before=${second.id}`)).out) as { id: string }[];
+    const older = JSON.parse((await runCommand(at, `queue:batches --json --before=${second.id}`)).out) as {
+      id: string;
+    }[];
     expect(older.map(({ id }) => id)).toEqual([first.id]);
-    expect((await run(at, 'queue:batches --limit=1')).err).toBe(`There may be more: --before=${second.id}\n`);
+    expect((await runCommand(at, 'queue:batches --limit=1')).err).toBe(`There may be more: --before=${second.id}\n`);
   });
 
   it('shows one with its members, by pages', async () => {
     const at = await open('database');
     const batch = await failing(at);
-    const { out } = await run(at, `queue:batches ${batch.id}`);
+    const { out } = await runCommand(at, `queue:batches ${batch.id}`);
     expect(out).toMatch(/^Name +ID/);
     expect(out.match(/ done +\d{4}-/g)).toHaveLength(2);
     expect(out).toMatch(new RegExp(`${(await batch.fresh())!.failedJobIds[0]} +failed +\\d{4}-`));
     type Page = { id: string; state: string; next?: string; members: { id: string; state: string; endedAt: string }[] };
-    const first = JSON.parse((await run(at, `queue:batches ${batch.id} --limit=2 --json`)).out) as Page;
+    const first = JSON.parse((await runCommand(at, `queue:batches ${batch.id} --limit=2 --json`)).out) as Page;
     expect([first.id, first.state, first.members.length]).toEqual([batch.id, 'finished', 2]);
     expect(Math.abs(Date.parse(first.members[0]!.endedAt) - Date.now())).toBeLessThan(HOUR);
-    const rest = await run(at, `queue:batches ${batch.id} --limit=2 --after=${first.next} --json`);
+    const rest = await runCommand(at, `queue:batches ${batch.id} --limit=2 --after=${first.next} --json`);
     const second = JSON.parse(rest.out) as Page;
     expect([second.members.length, second.next]).toEqual([1, undefined]);
     expect([...first.members, ...second.members].map(({ state }) => state).sort()).toEqual(['done', 'done', 'failed']);
@@ -188,14 +170,14 @@ describe('queue:batches', () => {
   it('cancels one, once', async () => {
     const at = await open();
     const batch = await at.bus.batch([new Import()]).dispatch();
-    expect((await run(at, `queue:batches ${batch.id} --cancel`)).out).toBe(`Batch [${batch.id}] cancelled.\n`);
+    expect((await runCommand(at, `queue:batches ${batch.id} --cancel`)).out).toBe(`Batch [${batch.id}] cancelled.\n`);
     expect(at.names()).toContain('BatchCancelled');
     expect((await batch.fresh())!.cancelled()).toBe(true);
-    expect((await run(at, `queue:batches ${batch.id} --cancel`)).out).toBe(
+    expect((await runCommand(at, `queue:batches ${batch.id} --cancel`)).out).toBe(
       `Batch [${batch.id}] had been cancelled before.\n`,
     );
     const done = await failing(at);
-    expect((await run(at, `queue:batches ${done.id} --cancel`)).err).toMatch(
+    expect((await runCommand(at, `queue:batches ${done.id} --cancel`)).err).toMatch(
       /has finished: there is nothing to cancel/,
     );
   });
@@ -204,13 +186,13 @@ describe('queue:batches', () => {
     const at = await open();
     const batch = await at.bus.batch([new Import()]).dispatch();
     process.env.NODE_ENV = 'production';
-    const { code, err } = await run(at, `queue:batches ${batch.id} --cancel`);
+    const { code, err } = await runCommand(at, `queue:batches ${batch.id} --cancel`);
     expect([code, err]).toEqual([
       1,
       'ERROR  This cancels a batch in production (NODE_ENV), and there is nobody to ask.\n       Give --force if it is meant.\n',
     ]);
     expect((await batch.fresh())!.cancelled()).toBe(false);
-    expect((await run(at, `queue:batches ${batch.id} --cancel --force`)).code).toBe(0);
+    expect((await runCommand(at, `queue:batches ${batch.id} --cancel --force`)).code).toBe(0);
   });
 
   it.each([
@@ -221,7 +203,7 @@ describe('queue:batches', () => {
     ['queue:batches --after=x', /^ERROR {2}--after does not go without an id/],
     [`queue:batches ${UNKNOWN} --before=x`, /^ERROR {2}--before does not go with an id/],
   ])('refuses %s', async (args, message) => {
-    const { code, out, err } = await run(await open(), args);
+    const { code, out, err } = await runCommand(await open(), args);
     expect([code, out]).toEqual([1, '']);
     expect(err).toMatch(message);
   });

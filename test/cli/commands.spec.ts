@@ -25,12 +25,15 @@ function fakes() {
       all: jest.fn(async (_query: object): Promise<FailedJob[]> => [FAILED]),
       count: jest.fn(async () => 1),
       retry: jest.fn(async (id: string) => id === FAILED.id),
-      retryAll: jest.fn(async (query: { queue?: string }) => (query.queue === 'none' ? 0 : 3)),
+      retryAll: jest.fn(
+        async (query: { queue?: string }, _told?: (done: number, total: number) => void): Promise<number> =>
+          query.queue === 'none' ? 0 : 3,
+      ),
       forget: jest.fn(async (id: string) => id === FAILED.id),
       flush: jest.fn(async (_hours?: number) => 7),
     },
     manager: {
-      restartWorkers: jest.fn(async () => {}),
+      restartWorkers: jest.fn(async (_target?: object) => {}),
       connection: jest.fn((name = 'database') => ({
         name,
         defaultQueue: 'default',
@@ -124,11 +127,12 @@ describe('queue:retry', () => {
   it('all', async () => {
     const { code, out, app } = await run('queue:retry all');
     expect([code, out]).toEqual([0, 'Pushed 3 failed jobs back onto the queue.\n']);
-    expect(app.failed.retryAll).toHaveBeenCalledWith({});
+    expect(app.failed.retryAll).toHaveBeenCalledWith({}, expect.any(Function));
   });
 
   it('all of a queue', async () => {
-    expect((await run('queue:retry --queue=billing')).app.failed.retryAll).toHaveBeenCalledWith({ queue: 'billing' });
+    const { app } = await run('queue:retry --queue=billing');
+    expect(app.failed.retryAll).toHaveBeenCalledWith({ queue: 'billing' }, expect.any(Function));
     const { code, err } = await run('queue:retry --queue=none');
     expect(code).toBe(1);
     expect(err).toContain('Unable to find failed jobs for queue [none].');
@@ -138,7 +142,17 @@ describe('queue:retry', () => {
     const app = fakes();
     app.failed.retryAll.mockResolvedValue(0);
     expect(await run('queue:retry all', {}, app)).toMatchObject({ code: 0, out: 'No retryable jobs found.\n' });
-    expect(await run('queue:retry')).toMatchObject({ code: 0, out: 'No retryable jobs found.\n' });
+  });
+
+  it('says what to name where nothing was named, and boots nothing for it', async () => {
+    const { code, out, err, open } = await run('queue:retry');
+    expect([code, out, err]).toEqual([
+      0,
+      'No retryable jobs found.\n',
+      'None was named: give ids, or all, or --queue=NAME.\n',
+    ]);
+    expect(open).not.toHaveBeenCalled();
+    expect(await run('queue:retry --json -q')).toMatchObject({ out: '{"retried":0,"failed":[]}\n', err: '' });
   });
 
   it('as JSON', async () => {
@@ -149,6 +163,31 @@ describe('queue:retry', () => {
   it('refuses ids together with a queue', async () => {
     const { code, app, open } = await run('queue:retry x --queue=billing');
     expect([code, open.mock.calls.length, app.failed.retryAll.mock.calls.length]).toEqual([1, 0, 0]);
+  });
+
+  it.each(['x all', 'all x', 'all x --queue=billing'])('refuses %s: one of the two was not meant', async (args) => {
+    const { code, err, open } = await run(`queue:retry ${args}`);
+    expect([code, open.mock.calls.length]).toEqual([1, 0]);
+    expect(err).toMatch(/^ERROR {2}Ids and all were both given\.\n/);
+  });
+
+  it('shows a bar on a terminal where it takes long, and nothing else of it anywhere', async () => {
+    const slow = () => {
+      const app = fakes();
+      app.failed.retryAll.mockImplementation(async (_query, told) => {
+        told?.(1, 200);
+        await new Promise((resolve) => setTimeout(resolve, 350));
+        told?.(100, 200);
+        return 200;
+      });
+      return app;
+    };
+    const watched = await run('queue:retry all', { isTTY: true, columns: 80 }, slow());
+    expect(watched.err).toBe('\r\u001b[K\u001b[32m██████░░░░░░  50%\u001b[39m  100/200\r\u001b[K');
+    expect(watched.out).toBe('Pushed 200 failed jobs back onto the queue.\n');
+    expect((await run('queue:retry all', {}, slow())).err).toBe('');
+    expect((await run('queue:retry all --json', { isTTY: true }, slow())).err).toBe('');
+    expect((await run('queue:retry all -q', { isTTY: true }, slow())).err).toBe('');
   });
 });
 
@@ -201,7 +240,13 @@ describe('queue:restart', () => {
   it('leaves the mark', async () => {
     const { out, app } = await run('queue:restart');
     expect(out).toBe('Broadcasting queue restart signal.\n');
-    expect(app.manager.restartWorkers).toHaveBeenCalledTimes(1);
+    expect(app.manager.restartWorkers.mock.calls).toEqual([[{}]]);
+  });
+
+  it('may leave it for one connection, or one queue', async () => {
+    const one = await run('queue:restart --connection=redis --queue=emails --json');
+    expect(one.app.manager.restartWorkers.mock.calls).toEqual([[{ connection: 'redis', queue: 'emails' }]]);
+    expect(JSON.parse(one.out)).toEqual({ restarted: true, connection: 'redis', queue: 'emails' });
   });
 });
 

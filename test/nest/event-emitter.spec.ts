@@ -46,6 +46,21 @@ describe('EventEmitterSubscriber', () => {
     expect(heard).toEqual([event]);
   });
 
+  it('is waited for where somebody waits until what listeners began has ended', async () => {
+    const { hub, emitter } = await setUp({});
+    const ended: string[] = [];
+    const send: Listen = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      ended.push('sent');
+      return false;
+    };
+    emitter.on(QueuesPaused.event, send);
+    hub.emit(new QueuesPaused());
+    expect(ended).toEqual([]);
+    await hub.settled();
+    expect(ended).toEqual(['sent']);
+  });
+
   it('reaches wildcard listeners and those of any event', async () => {
     const { hub, emitter } = await setUp({ wildcard: true });
     const [wild, any] = [jest.fn(), jest.fn()];

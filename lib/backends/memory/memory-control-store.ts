@@ -5,7 +5,7 @@ import { ExpiringMap } from './expiring-map.js';
 /** Marks in this process. */
 export class MemoryControlStore implements ControlStore {
   readonly #pauses = new ExpiringMap<true>();
-  #restart: string | undefined;
+  readonly #restarts = new Map<string, string>();
 
   constructor(private readonly clock: Clock) {}
 
@@ -18,14 +18,16 @@ export class MemoryControlStore implements ControlStore {
     this.#pauses.delete(keyOf(target));
   }
 
-  async restart(mark: string): Promise<void> {
-    this.#restart = mark;
+  async restart(mark: string, target: PauseTarget = 'all'): Promise<void> {
+    this.#restarts.set(keyOf(target), mark);
   }
 
   async read(connection: string, queues: readonly string[]): Promise<ControlMarks> {
     const now = this.clock.now();
+    const targets: PauseTarget[] = ['all', ...queues.map((queue) => ({ connection, queue }))];
+    const restarts = targets.flatMap((target) => this.#restarts.get(keyOf(target)) ?? []);
     return {
-      restart: this.#restart,
+      ...(restarts.length > 0 && { restart: restarts.join('\n') }),
       allPaused: this.#pauses.get(keyOf('all'), now) === true,
       paused: queues.filter((queue) => this.#pauses.get(keyOf({ connection, queue }), now)),
     };

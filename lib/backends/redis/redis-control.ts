@@ -25,27 +25,33 @@ export class RedisControl implements ControlStore {
     await this.link.send('DEL', [this.#pause(target)], STORE_PATIENCE);
   }
 
-  async restart(mark: string): Promise<void> {
-    await this.link.send('SET', [this.#restart, storable(mark)], STORE_PATIENCE);
+  async restart(mark: string, target: PauseTarget = 'all'): Promise<void> {
+    await this.link.send('SET', [this.#restart(target), storable(mark)], STORE_PATIENCE);
   }
 
   async read(connection: string, queues: readonly string[]): Promise<ControlMarks> {
-    const pauses = queues.map((queue) => this.#pause({ connection, queue }));
-    const keys = [this.#restart, this.#pause('all'), ...pauses];
-    const [restart, all, ...paused] = (await this.link.send('MGET', keys, STORE_PATIENCE)) as readonly Reply[];
+    const targets: PauseTarget[] = ['all', ...queues.map((queue) => ({ connection, queue }))];
+    const keys = [...targets.map((one) => this.#pause(one)), ...targets.map((one) => this.#restart(one))];
+    const values = (await this.link.send('MGET', keys, STORE_PATIENCE)) as readonly Reply[];
+    const [all, ...paused] = values.slice(0, targets.length);
+    const restarts = values.slice(targets.length).flatMap((mark) => (typeof mark === 'string' ? [readable(mark)] : []));
     return {
-      ...(typeof restart === 'string' ? { restart: readable(restart) } : {}),
+      ...(restarts.length > 0 && { restart: restarts.join('\n') }),
       allPaused: all !== null,
       paused: queues.filter((_, index) => paused[index] !== null),
     };
   }
 
-  get #restart(): string {
-    return `${this.#base}:restart`;
+  #restart(target: PauseTarget): string {
+    return `${this.#base}:restart${suffixOf(target)}`;
   }
 
-  /** Two names in JSON are never one of the other marks, whatever is in them. */
   #pause(target: PauseTarget): string {
-    return `${this.#base}:paused${target === 'all' ? '' : `:${JSON.stringify([target.connection, target.queue])}`}`;
+    return `${this.#base}:paused${suffixOf(target)}`;
   }
+}
+
+/** Two names in JSON are never one of the other marks, whatever is in them. */
+function suffixOf(target: PauseTarget): string {
+  return target === 'all' ? '' : `:${JSON.stringify([target.connection, target.queue])}`;
 }

@@ -1,5 +1,6 @@
 import { cancelBatch } from '../../operations/cancel-batch.js';
 import { inspectBatch, listBatches, type ListedBatch } from '../../operations/list-batches.js';
+import { age } from '../age.js';
 import { answerWithin } from '../answer-within.js';
 import type { QueueCommand } from '../command.js';
 import { CommandError } from '../command-error.js';
@@ -119,14 +120,6 @@ function columns(output: Output): readonly Column<ListedBatch>[] {
     { title: 'State', value: ({ state }) => state },
     { title: 'Age', value: ({ batch }) => age(Date.now() - batch.createdAt.getTime()), colour: 'gray' },
   ];
-}
-
-/** In its largest unit: `42s`, `7m`, `3h`, `12d`. */
-function age(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1_000));
-  if (seconds < 60) return `${seconds}s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)}m`;
-  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
 }
 
 function unknown(id: string): CommandError {

@@ -3,6 +3,8 @@ import { answerWithin } from '../answer-within.js';
 import type { QueueCommand } from '../command.js';
 import { CommandError } from '../command-error.js';
 import type { OpenApp } from '../open-app.js';
+import type { Output } from '../output.js';
+import { Progress } from '../progress.js';
 
 const SEE = 'See what there is with queue:batches';
 
@@ -21,7 +23,7 @@ export const retryBatch: QueueCommand = {
     let retried = 0;
     for (const id of ids) {
       try {
-        const count = await retryOne(app, id);
+        const count = await retryOne(app, id, output);
         retried += count;
         if (!output.options.json) output.say(`Pushed ${jobs(count)} of the batch [${id}] back onto the queue.`);
       } catch (error) {
@@ -35,13 +37,16 @@ export const retryBatch: QueueCommand = {
 };
 
 /** @throws CommandError where there is nothing to retry */
-async function retryOne(app: OpenApp, id: string): Promise<number> {
+async function retryOne(app: OpenApp, id: string, output: Output): Promise<number> {
+  const progress = new Progress(output);
   try {
-    const count = await answerWithin(app.failed.retryBatch(id), () => app.failed.count());
+    const count = await answerWithin(app.failed.retryBatch(id, progress.at), () => app.failed.count());
     if (count > 0) return count;
   } catch (error) {
     if (error instanceof BatchMissingError) throw new CommandError(`Unable to find a batch with ID [${id}].`, SEE);
     throw error;
+  } finally {
+    progress.end();
   }
   if ((await app.batches.find(id))?.hasFailures()) {
     throw new CommandError(

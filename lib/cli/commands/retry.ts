@@ -3,6 +3,7 @@ import type { QueueCommand } from '../command.js';
 import { CommandError } from '../command-error.js';
 import type { OpenApp } from '../open-app.js';
 import type { Output } from '../output.js';
+import { Progress } from '../progress.js';
 
 interface Options {
   readonly queue?: string;
@@ -24,17 +25,23 @@ export const retry: QueueCommand<Options> = {
   async run({ args, options, output, open }) {
     const ids = [...new Set(args[0] as readonly string[])];
     const { queue } = options;
-    if (queue !== undefined && ids.length > 0 && ids[0] !== 'all') {
+    const everything = ids.length === 1 && ids[0] === 'all';
+    if (!everything && ids.includes('all')) {
+      throw new CommandError('Ids and all were both given.', 'Give ids, or all to retry every failed job.');
+    }
+    if (queue !== undefined && ids.length > 0 && !everything) {
       throw new CommandError('Ids and --queue were both given.', 'Give ids, or a queue to retry all its failed jobs.');
     }
+    if (queue === undefined && ids.length === 0) {
+      output.result('No retryable jobs found.', { retried: 0, failed: [] });
+      output.remark('None was named: give ids, or all, or --queue=NAME.');
+      return 0;
+    }
     const app = await open();
-    const all = queue !== undefined || ids[0] === 'all';
-    const outcome = all ? await retryAll(app, queue) : await retryEach(app, ids, output);
+    const all = queue !== undefined || everything;
+    const outcome = all ? await retryAll(app, queue, output) : await retryEach(app, ids, output);
     if (queue !== undefined && outcome.retried === 0) {
-      throw new CommandError(
-        `Unable to find failed jobs for queue [${queue}].`,
-        'See what there is with queue:failed; the default connection names its queues there.',
-      );
+      throw new CommandError(`Unable to find failed jobs for queue [${queue}].`, 'See what there is with queue:failed');
     }
     if (outcome.retried === 0 && outcome.failed.length === 0) {
       output.result('No retryable jobs found.', { retried: 0, failed: [] });
@@ -46,16 +53,21 @@ export const retry: QueueCommand<Options> = {
   },
 };
 
-async function retryAll(app: OpenApp, queue: string | undefined): Promise<Retried> {
-  const retried = await answerWithin(app.failed.retryAll(queue === undefined ? {} : { queue }), () =>
-    app.failed.count(),
-  );
-  return { retried, failed: [] };
+async function retryAll(app: OpenApp, queue: string | undefined, output: Output): Promise<Retried> {
+  const progress = new Progress(output);
+  try {
+    const retrying = app.failed.retryAll(queue === undefined ? {} : { queue }, progress.at);
+    return { retried: await answerWithin(retrying, () => app.failed.count()), failed: [] };
+  } finally {
+    progress.end();
+  }
 }
 
 async function retryEach(app: OpenApp, ids: readonly string[], output: Output): Promise<Retried> {
   const failed: string[] = [];
-  for (const id of ids) {
+  const progress = new Progress(output);
+  for (const [at, id] of ids.entries()) {
+    progress.at(at, ids.length);
     try {
       if (await answerWithin(app.failed.retry(id))) continue;
       output.error(
@@ -66,6 +78,7 @@ async function retryEach(app: OpenApp, ids: readonly string[], output: Output): 
     }
     failed.push(id);
   }
+  progress.end();
   return { retried: ids.length - failed.length, failed };
 }
 

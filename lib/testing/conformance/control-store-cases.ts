@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ControlStore } from '../../contracts/control-store.js';
+import { EVERY_QUEUE, type ControlStore } from '../../contracts/control-store.js';
 import { all, reopened, sharing, type ConformanceCase, type Harness, type Requirement } from './conformance-case.js';
 import { present } from './queue-probe.js';
 
@@ -81,6 +81,37 @@ export const controlStoreCases: readonly ConformanceCase[] = [
     assert.equal((await control.read('redis', ['a'])).restart, "mark-2 '🎉'");
   }),
 
+  controlCase('a restart of one queue, or of one connection, is a mark for those alone', async (control) => {
+    const marks = async (connection: string, ...queues: string[]) =>
+      (await control.read(connection, [...queues, EVERY_QUEUE])).restart;
+    await control.restart('mark-a', on('a'));
+    assert.equal(await marks('database', 'b', 'a'), 'mark-a');
+    assert.deepEqual([await marks('database', 'b'), await marks('redis', 'a')], [undefined, undefined]);
+    await control.restart('mark-redis', on(EVERY_QUEUE, 'redis'));
+    assert.deepEqual([await marks('redis', 'a'), await marks('redis', 'b')], ['mark-redis', 'mark-redis']);
+    assert.equal(await marks('database', 'b'), undefined);
+    await control.restart('mark-all');
+    await control.restart('mark-again', on('a'));
+    assert.equal(await marks('database', 'b', 'a'), 'mark-all\nmark-again');
+    assert.equal(await marks('redis', 'a'), 'mark-all\nmark-redis');
+    assert.equal((await control.read('database', [])).restart, 'mark-all');
+  }),
+
+  controlCase('a pause of a whole connection is kept beside those of its queues', async (control, harness) => {
+    await control.pause(on('a'));
+    await control.pause(on(EVERY_QUEUE), 400);
+    const both = await control.read('database', ['a', 'b', EVERY_QUEUE]);
+    assert.deepEqual([both.allPaused, both.paused], [false, ['a', EVERY_QUEUE]]);
+    assert.deepEqual((await control.read('redis', ['a', EVERY_QUEUE])).paused, []);
+    await harness.advance(600);
+    assert.deepEqual((await control.read('database', ['a', EVERY_QUEUE])).paused, ['a']);
+    await control.pause(on(EVERY_QUEUE));
+    await control.resume(on('a'));
+    assert.deepEqual((await control.read('database', ['a', EVERY_QUEUE])).paused, [EVERY_QUEUE]);
+    await control.resume(on(EVERY_QUEUE));
+    assert.deepEqual((await control.read('database', ['a', EVERY_QUEUE])).paused, []);
+  }),
+
   controlCase('names that look like parts of the store are kept apart', async (control) => {
     const pairs = [
       on('b', 'a'),
@@ -94,7 +125,7 @@ export const controlStoreCases: readonly ConformanceCase[] = [
     for (const { connection, queue } of pairs) {
       assert.deepEqual((await control.read(connection, [queue])).paused, [queue]);
     }
-    const marks = await control.read('a', ['a', 'all', 'restart']);
+    const marks = await control.read('a', ['a', 'all', 'restart', EVERY_QUEUE]);
     assert.deepEqual([marks.paused, marks.allPaused, marks.restart], [[], false, undefined]);
     await control.resume(pairs[1]!);
     assert.deepEqual((await control.read('a:a', ['b'])).paused, ['b']);

@@ -70,6 +70,26 @@ describe('EventHub', () => {
     expect(heard).toEqual(['one', 'two']);
   });
 
+  it('has settled when what its listeners began has ended, also what came of that', async () => {
+    const { hub: events } = hub();
+    const ended: string[] = [];
+    events.on(QueuesPaused, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      events.emit(new QueueResumed('memory', 'mails'));
+      ended.push('first');
+      throw new Error('no');
+    });
+    events.on(QueueResumed, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      ended.push('second');
+    });
+    await events.settled();
+    events.emit(new QueuesPaused());
+    expect(ended).toEqual([]);
+    await events.settled();
+    expect(ended).toEqual(['first', 'second']);
+  });
+
   it.each([
     ['nobody listens', [], true],
     ['only false refuses', [() => 0, () => '', () => null, () => undefined], true],

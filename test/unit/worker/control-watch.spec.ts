@@ -93,8 +93,14 @@ describe('ControlWatch', () => {
     ['a', 'a', false],
     ['a', 'b', true],
     ['b', 'a', true],
-    ['a', undefined, true],
+    // The store was emptied.
+    ['a', undefined, false],
     [undefined, undefined, false],
+    // For all, and for one of its queues.
+    ['a\nb', 'a', false],
+    ['a\nb', 'b\na', false],
+    ['a\nb', 'a\nc', true],
+    ['a', 'a\nb', true],
   ])('a mark of %p at the start and %p now: restarted %p', async (first, now, restarted) => {
     const { watch, state } = open();
     const marks = (restart?: string): ControlMarks => ({ allPaused: false, paused: [], ...(restart && { restart }) });
@@ -133,6 +139,18 @@ describe('ControlWatch', () => {
     expect([watch.due, watch.restarted, watch.allPaused, watch.open]).toEqual([false, false, false, ['a']]);
   });
 
+  it('closes every queue with their connection', async () => {
+    const { watch, state, events } = open();
+    state.marks = { allPaused: false, paused: ['low', '*'] };
+    await watch.look();
+    expect([watch.open, watch.allPaused]).toEqual([[], false]);
+    expect(events).toEqual([new WorkerQueuePaused('memory', 'high'), new WorkerQueuePaused('memory', 'low')]);
+    state.marks = { allPaused: false, paused: ['low'] };
+    await watch.look();
+    expect(watch.open).toEqual(['high']);
+    expect(events.slice(2)).toEqual([new WorkerQueueResumed('memory', 'high')]);
+  });
+
   it('looks for the marks of a forwarded queue under the name that it really has', async () => {
     const names = new Map([
       ['high', 'urgent'],
@@ -144,12 +162,12 @@ describe('ControlWatch', () => {
     });
     state.marks = { allPaused: false, paused: ['urgent'] };
     await watch.look();
-    expect(state.asked).toEqual(['urgent']);
+    expect(state.asked).toEqual(['urgent', '*']);
     expect(watch.open).toEqual([]);
     expect(events).toEqual([new WorkerQueuePaused('memory', 'high'), new WorkerQueuePaused('memory', 'low')]);
     names.delete('low');
     await watch.look();
-    expect(state.asked).toEqual(['urgent', 'low']);
+    expect(state.asked).toEqual(['urgent', 'low', '*']);
     expect(watch.open).toEqual(['low']);
   });
 });

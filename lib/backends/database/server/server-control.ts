@@ -1,6 +1,6 @@
 import type { ControlMarks, ControlStore, PauseTarget } from '../../../contracts/control-store.js';
 import { chunks } from '../../../support/chunks.js';
-import { markOf, PAUSED_ALL, RESTART } from '../control-marks.js';
+import { markOf, marksFor, restartMarkOf } from '../control-marks.js';
 import type { Tables } from '../table-names.js';
 import type { Flavour } from './flavour.js';
 import type { Statement } from './link.js';
@@ -42,27 +42,22 @@ export class ServerControl implements ControlStore {
     await this.side.write((link) => link.query(this.#drop, [indexable(markOf(target))]));
   }
 
-  async restart(mark: string): Promise<void> {
-    await this.#leave(RESTART, mark);
+  async restart(mark: string, target: PauseTarget = 'all'): Promise<void> {
+    await this.#leave(restartMarkOf(target), mark);
   }
 
   async read(connection: string, queues: readonly string[]): Promise<ControlMarks> {
-    const marks = [RESTART, PAUSED_ALL, ...queues.map((queue) => indexable(markOf({ connection, queue })))];
+    const marks = marksFor(connection, queues, indexable);
     const found = await this.side.read(async (link) => {
       const values = new Map<string, string>();
-      for (const some of chunks(marks, LIST)) {
+      for (const some of chunks(marks.all, LIST)) {
         const { statement, padded } = this.#find.of(some);
         for (const [mark, value] of (await link.query<[string, string]>(statement, padded)).rows)
-          values.set(mark, value);
+          values.set(mark, readable(value));
       }
       return values;
     });
-    const restart = found.get(RESTART);
-    return {
-      ...(restart === undefined ? {} : { restart: readable(restart) }),
-      allPaused: found.has(PAUSED_ALL),
-      paused: queues.filter((_, at) => found.has(marks[at + 2]!)),
-    };
+    return marks.answer(found);
   }
 
   async #leave(mark: string, value: string, ttlMs = Infinity): Promise<void> {

@@ -1,6 +1,6 @@
 import type { ControlMarks, ControlStore, PauseTarget } from '../../../contracts/control-store.js';
 import type { Clock } from '../../../support/clock.js';
-import { markOf, PAUSED_ALL, RESTART } from '../control-marks.js';
+import { markOf, marksFor, restartMarkOf } from '../control-marks.js';
 import type { Tables } from '../table-names.js';
 import type { Patience, SqliteFile } from './sqlite-file.js';
 
@@ -29,22 +29,15 @@ export class SqliteControl implements ControlStore {
     await this.file.write((session) => session.run(this.#drop, [markOf(target)]), this.patience);
   }
 
-  async restart(mark: string): Promise<void> {
-    await this.#leave(RESTART, mark);
+  async restart(mark: string, target: PauseTarget = 'all'): Promise<void> {
+    await this.#leave(restartMarkOf(target), mark);
   }
 
   read(connection: string, queues: readonly string[]): Promise<ControlMarks> {
     return this.file.read((session) => {
-      const own = queues.map((queue) => markOf({ connection, queue }));
-      const asked = [RESTART, PAUSED_ALL, ...own];
-      const found = `${this.#find} AND mark IN (${asked.map(() => '?').join(', ')})`;
-      const marks = new Map(session.all<[string, string]>(found, [this.clock.now(), ...asked]));
-      const restart = marks.get(RESTART);
-      return {
-        ...(restart === undefined ? {} : { restart }),
-        allPaused: marks.has(PAUSED_ALL),
-        paused: queues.filter((_, at) => marks.has(own[at]!)),
-      };
+      const { all, answer } = marksFor(connection, queues);
+      const found = `${this.#find} AND mark IN (${all.map(() => '?').join(', ')})`;
+      return answer(new Map(session.all<[string, string]>(found, [this.clock.now(), ...all])));
     }, this.patience);
   }
 
