@@ -68,7 +68,11 @@ export class Batches implements BatchVerbs {
 
   /** @param track told of each dispatch, so that the application does not end before it */
   pending(jobs: readonly BatchMember[], track: <T>(work: Promise<T>) => Promise<T>): PendingBatch {
-    return new PendingBatch(jobs, (batch, when) => track(this.#dispatch(batch, when, track)));
+    const { traces } = this.services.writing;
+    return new PendingBatch(jobs, (batch, when) => {
+      const send = (): Promise<Batch> => this.#dispatch(batch, when, track);
+      return track(traces ? traces.batch(batch.options, batch.jobs.flat().length, send) : send());
+    });
   }
 
   async find(id: string): Promise<Batch | null> {
@@ -94,7 +98,12 @@ export class Batches implements BatchVerbs {
     await store.delete(id);
   }
 
-  async add(id: string, jobs: readonly BatchMember[]): Promise<Batch> {
+  add(id: string, jobs: readonly BatchMember[]): Promise<Batch> {
+    const { traces } = this.services.writing;
+    return traces ? traces.batch({ id }, present(jobs).flat().length, () => this.#add(id, jobs)) : this.#add(id, jobs);
+  }
+
+  async #add(id: string, jobs: readonly BatchMember[]): Promise<Batch> {
     const { services } = this;
     const running = services.running();
     // What runs again after a crash adds the same members again, and they are there already.
@@ -236,6 +245,7 @@ export class Batches implements BatchVerbs {
     return {
       now,
       context: this.services.carried(),
+      trace: this.services.writing.traces?.current(),
       mint: mint ?? (() => timeOrderedUuid(now)),
       around: new Set(),
     };

@@ -3,12 +3,19 @@ import type { DispatchReceipt } from '../contracts/dispatchable.js';
 import type { PushResult } from '../contracts/queue-driver.js';
 import { UniqueJobSkipped } from '../contracts/queue-events.js';
 import type { EventHub } from '../connections/event-hub.js';
-import { QueueError } from '../support/queue-error.js';
 import type { JobLocks } from '../connections/job-locks.js';
+import { BulkDispatchError } from './bulk-dispatch-error.js';
+import type { Carry, DispatchTraces } from './dispatch-traces.js';
 import { leaveToCommit, tellWritten, written } from './leave-to-commit.js';
 import { JobGates } from './job-gates.js';
 import { OpenTransactions, type OpenTransaction } from './open-transactions.js';
-import { prepareDispatch, type DispatchOptions, type PreparationServices, type Prepared } from './prepare-dispatch.js';
+import {
+  prepareAll,
+  prepareDispatch,
+  type DispatchOptions,
+  type PreparationServices,
+  type Prepared,
+} from './prepare-dispatch.js';
 import type { Around } from './unique-gate.js';
 
 export interface DispatcherServices extends PreparationServices {
@@ -18,30 +25,10 @@ export interface DispatcherServices extends PreparationServices {
   readonly report: (message: string, error: unknown) => void;
 }
 
-/** Some jobs of a bulk were not stored; the others were. */
-export class BulkDispatchError extends QueueError {
-  constructor(
-    /** By index in what was given. */
-    readonly failures: readonly { readonly index: number; readonly error: unknown }[],
-    total: number,
-  ) {
-    const first = failures[0]!;
-    const why = first.error instanceof Error ? first.error.message : String(first.error);
-    super(
-      'ERR_QUEUE_BULK_DISPATCH',
-      `${failures.length} of ${total} jobs were not stored; the first is number ${first.index}: ${why}`,
-      {
-        cause: first.error,
-      },
-    );
-  }
-}
-
 /** Turns jobs into entries and hands them to their connections. */
 export class Dispatcher {
   /** The transactions that dispatches are looked at in. */
   readonly transactions: OpenTransactions<Prepared>;
-
   readonly #gates: JobGates;
 
   constructor(private readonly services: DispatcherServices) {
@@ -61,8 +48,19 @@ export class Dispatcher {
    *
    * @returns `null` when a unique lock stopped it
    */
-  async dispatch(job: object, options: DispatchOptions): Promise<DispatchReceipt | null> {
-    const given = prepareDispatch(job, options, this.services, this.services.carried());
+  dispatch(job: object, options: DispatchOptions): Promise<DispatchReceipt | null> {
+    const { traces } = this.services;
+    return traces ? this.#traced(job, options, traces) : this.#dispatch(job, options);
+  }
+
+  #traced(job: object, options: DispatchOptions, traces: DispatchTraces): Promise<DispatchReceipt | null> {
+    const { services } = this;
+    const prepare = (carry: Carry): Prepared => prepareDispatch(job, options, services, services.carried(), carry);
+    return traces.dispatch('job', prepare, (given) => this.#dispatch(job, options, given));
+  }
+
+  async #dispatch(job: object, options: DispatchOptions, prepared?: Prepared): Promise<DispatchReceipt | null> {
+    const given = prepared ?? prepareDispatch(job, options, this.services, this.services.carried());
     const open = options.within === undefined ? this.transactions.current() : undefined;
     if (given.policies) return this.#gated(given, options, open);
     const { connection, outgoing, receipt } = given;
@@ -131,16 +129,15 @@ export class Dispatcher {
    *
    * @throws BulkDispatchError where some were not stored; the store's own error where none was
    */
-  async bulk(jobs: readonly object[]): Promise<readonly (DispatchReceipt | null)[]> {
-    const context = this.services.carried();
-    const given = jobs.map((job, index) => {
-      try {
-        return prepareDispatch(job, {}, this.services, context);
-      } catch (error) {
-        if (error instanceof Error) error.message = `Job number ${index} of the bulk: ${error.message}`;
-        throw error;
-      }
-    });
+  bulk(jobs: readonly object[]): Promise<readonly (DispatchReceipt | null)[]> {
+    const { traces } = this.services;
+    if (!traces) return this.#bulk(jobs);
+    const prepare = (carry: Carry): readonly Prepared[] => prepareAll(jobs, this.services, carry);
+    return traces.dispatch('bulk', prepare, (given) => this.#bulk(jobs, given));
+  }
+
+  async #bulk(jobs: readonly object[], all?: readonly Prepared[]): Promise<readonly (DispatchReceipt | null)[]> {
+    const given = all ?? prepareAll(jobs, this.services);
     const receipts: (DispatchReceipt | null)[] = Array.from({ length: jobs.length }, () => null);
     const failures: { index: number; error: unknown }[] = [];
     const open = this.transactions.current();

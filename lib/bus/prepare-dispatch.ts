@@ -15,6 +15,7 @@ import type { Clock } from '../support/clock.js';
 import { delayMs } from '../support/duration.js';
 import { timeOrderedUuid } from '../support/time-ordered-uuid.js';
 import type { DispatchOnce } from './dispatch-once.js';
+import type { Carry, DispatchTraces } from './dispatch-traces.js';
 import type { DispatchWatch } from './dispatch-watch.js';
 import type { Prepared } from './prepared.js';
 import { PendingBatch } from './pending-batch.js';
@@ -46,12 +47,15 @@ export interface PreparationServices {
   /** Told of every class that is dispatched, so that one nobody here runs can be pointed out. */
   readonly dispatching: (definition: JobDefinition) => void;
   readonly watch?: DispatchWatch;
+  /** Absent where nothing is traced. */
+  readonly traces?: DispatchTraces;
 }
 
 /**
  * Looks where a job goes and writes it down.
  *
  * @param context what it carries; jobs that are dispatched together are given the same
+ * @param carry what it carries of the trace that sends it, asked once it is known where it goes
  * @throws whatever is wrong with the job or where it should go, before anything is stored
  */
 export function prepareDispatch(
@@ -59,6 +63,7 @@ export function prepareDispatch(
   options: DispatchOptions,
   services: PreparationServices,
   context: ContextValues | undefined,
+  carry?: Carry,
 ): Prepared {
   const now = services.clock.now();
   const { once } = options;
@@ -85,15 +90,18 @@ export function prepareDispatch(
   const delay = said.delay === undefined ? (definition.delay ?? said.behind?.delay ?? waits) : said.delay;
   const delayInMs = delay === undefined || delay === null ? 0 : delayMs(delay, `${definition.type.name}: delay`, now);
   const { inProcess } = connection;
+  const trace = carry?.(connection, to.queue, uuid, definition.name);
   const written = writeEnvelope(
     job,
     definition,
     {
       uuid,
       now,
+      dueAt: delayInMs > 0 ? now + delayInMs : undefined,
       connection: to.connection,
       queue: to.queue,
       context,
+      trace,
       inProcess,
       marks: policies && !options.unmarked ? lockMarks(policies, uuid) : undefined,
     },
@@ -101,7 +109,7 @@ export function prepareDispatch(
     services.hooks(),
     services.seals,
   );
-  const body = JSON.stringify(withChain(written, job, options, { now, context }, services));
+  const body = JSON.stringify(withChain(written, job, options, { now, context, trace }, services));
   const prepared: Prepared = {
     connection,
     afterCommit: said.afterCommit ?? definition.afterCommit ?? connection.afterCommit,
@@ -124,6 +132,19 @@ export function prepareDispatch(
   };
   services.watch?.prepared(given, options, prepared);
   return prepared;
+}
+
+/** The same for the jobs of a bulk, which carry the same. @throws as `prepareDispatch`, saying which job it is */
+export function prepareAll(jobs: readonly object[], services: PreparationServices, carry?: Carry): readonly Prepared[] {
+  const context = services.carried();
+  return jobs.map((job, index) => {
+    try {
+      return prepareDispatch(job, {}, services, context, carry);
+    } catch (error) {
+      if (error instanceof Error) error.message = `Job number ${index} of the bulk: ${error.message}`;
+      throw error;
+    }
+  });
 }
 
 /** A batch as the first step of a chain. */

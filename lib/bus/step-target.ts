@@ -9,6 +9,7 @@ import type { PayloadHook } from '../job/payload-hooks.js';
 import { fluentOptions } from '../job/fluent-options.js';
 import type { ContextValues } from '../job/request-context.js';
 import { delayMs } from '../support/duration.js';
+import type { DispatchTraces } from './dispatch-traces.js';
 
 export interface ChainWriting {
   readonly connections: ConnectionManager;
@@ -17,6 +18,8 @@ export interface ChainWriting {
   readonly hooks: () => readonly PayloadHook[];
   readonly dispatching: (definition: JobDefinition) => void;
   readonly watch?: { written(job: object, id: string): void };
+  /** Absent where nothing is traced. */
+  readonly traces?: DispatchTraces;
 }
 
 /** Where steps go that do not say, and what ids they get. */
@@ -25,6 +28,8 @@ export interface Scope {
   readonly queue?: string | undefined;
   readonly now: number;
   readonly context: ContextValues | undefined;
+  /** Of the trace that writes them, for whoever sends them without one. */
+  readonly trace?: JobEnvelope['trace'] | undefined;
   /** The id of the next one. */
   readonly mint: () => string;
   /** The jobs around the one that is being written. */

@@ -25,7 +25,7 @@ export interface ChainBehind {
   readonly delay?: Moment | undefined;
 }
 
-type Moments = Pick<Scope, 'now' | 'context'>;
+type Moments = Pick<Scope, 'now' | 'context' | 'trace'>;
 
 /** A member of a batch as it is written down. */
 export interface WrittenMember {
@@ -48,7 +48,7 @@ export function withChain(
   envelope: JobEnvelope,
   job: object,
   said: FluentOptions & { readonly behind?: ChainBehind },
-  { now, context }: Moments,
+  { now, context, trace }: Moments,
   services: ChainWriting,
 ): JobEnvelope {
   const own = fluentOptions(job);
@@ -59,7 +59,7 @@ export function withChain(
   const callbacks = [...(own?.catch ?? []), ...(said.catch ?? []), ...(behind?.catch ?? [])];
   const { connection, queue } = behind ?? {};
   const mint = (): string => timeOrderedUuid(now);
-  const scope: Scope = { connection, queue, now, context, mint, around: new Set([job]) };
+  const scope: Scope = { connection, queue, now, context, trace, mint, around: new Set([job]) };
   const rest = stepsOf(steps, behind ? 1 : 0, scope, services);
   const caught = callbacksOf(callbacks, scope, services);
   if (rest.length === 0 && caught.length === 0) return envelope;
@@ -205,9 +205,9 @@ function nested(given: unknown, scope: Scope, services: ChainWriting): JobEnvelo
     { connection: target.connection ?? scope.connection, queue: target.queue ?? scope.queue },
     { connection: connections.defaultName, queueOf: (name) => connections.get(name).defaultQueue },
   );
-  const { now, context } = scope;
+  const { now, context, trace } = scope;
   const marks = marksOf(job as object, definition, uuid, scope);
-  const written = { uuid, now, context, marks, connection: to.connection, queue: to.queue };
+  const written = { uuid, now, context, trace, marks, connection: to.connection, queue: to.queue };
   const envelope = writeEnvelope(job as object, definition, written, codec, hooks(), seals);
   services.watch?.written(given as object, uuid);
   const retryForMs = retrySpan(job as object, envelope, scope.now);

@@ -10,6 +10,8 @@ import type { Waiting } from './next-in-chain.js';
 export interface FollowUpServices {
   readonly connections: ConnectionManager;
   readonly seals: EnvelopeSeals;
+  /** What it carries of the trace that sends it. Absent where nothing is traced. */
+  readonly trace?: (() => JobEnvelope['trace']) | undefined;
   /** As for a retry by hand: what the job says now about until when it may be tried. */
   readonly refreshRetryUntil: (envelope: JobEnvelope) => Promise<number | undefined>;
   /** The job as queue events show it; asked for only where somebody hears them. */
@@ -48,7 +50,10 @@ export async function placeFollowUp(
   const delayMs = target.dueAt === undefined ? (target.delayMs ?? 0) : Math.max(0, target.dueAt - now);
   const retryUntil = await retryUntilOf(waiting, now, services);
   const { target: _used, retryUntil: _before, ...job } = waiting;
-  const envelope = { ...job, ...(retryUntil !== undefined && { retryUntil }) };
+  const trace = services.trace?.();
+  // It was written when the chain was: from then on it could not be taken.
+  const dueAt = now + delayMs;
+  const envelope = { ...job, dueAt, ...(retryUntil !== undefined && { retryUntil }), ...(trace && { trace }) };
   const outgoingOf = (one: JobEnvelope, shown: object): Outgoing => ({
     job: shown,
     entry: {

@@ -13,6 +13,8 @@ export interface JobEnvelope {
   /** The job's fields as the payload codec wrote them; text where they are encrypted. */
   readonly data: string | object;
   readonly createdAt: number;
+  /** From when it was to be taken; absent where that is `createdAt`. The store decides; this is for those who measure. */
+  readonly dueAt?: number;
   /** 0 is unlimited; absent leaves it to the worker's option. */
   readonly maxTries?: number;
   readonly maxExceptions?: number;
@@ -72,7 +74,11 @@ export interface JobEnvelope {
   /** Middleware given by `through()`, as the codec wrote it; text where the job is encrypted. */
   readonly middleware?: string | readonly object[];
   readonly tags?: readonly string[];
+  /** It was retried by hand after it had failed then. When it is done, that failure is recorded no longer. */
+  readonly retried?: number;
   readonly context?: Readonly<Record<string, string>>;
+  /** Of the trace that sent it, under the names of the W3C headers; absent where nothing was traced. */
+  readonly trace?: Readonly<Record<string, string>>;
   /** What payload hooks added. */
   readonly extra?: Readonly<Record<string, unknown>>;
 }

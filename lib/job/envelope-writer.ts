@@ -23,10 +23,14 @@ export function writeEnvelope(
   to: {
     readonly uuid: string;
     readonly now: number;
+    /** Absent: now. */
+    readonly dueAt?: number | undefined;
     readonly connection: string;
     readonly queue: string;
     /** What it carries of the context it is dispatched from. */
     readonly context?: ContextValues | undefined;
+    /** Of the trace that sends it. */
+    readonly trace?: JobEnvelope['trace'] | undefined;
     /** What it says of others of its kind, and of the batch that it belongs to. */
     readonly marks?: Pick<JobEnvelope, 'unique' | 'debounce' | 'batchId' | 'batch' | 'callbackOf'> | undefined;
     /** Signs it wherever there is a key. */
@@ -55,9 +59,11 @@ export function writeEnvelope(
     name: definition.name,
     ...freezePolicies(job, definition, to.now),
     createdAt: to.now,
+    ...(to.dueAt !== undefined && { dueAt: to.dueAt }),
     ...(encrypted ? { encrypted, data: seal(data) } : { data }),
     ...(middleware && { middleware: encrypted ? seal(middleware, 'middleware') : middleware }),
     ...(to.context && { context: to.context }),
+    ...(to.trace && { trace: to.trace }),
     ...to.marks,
   };
   const signed = to.signed ?? definition.signed;

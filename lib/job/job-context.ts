@@ -91,7 +91,7 @@ export class AttemptContext implements JobContext {
   #written = 0;
   /** Jobs that it has added to its batch so far. */
   #added = 0;
-  /** Calls a function among what the job carried from its dispatch; absent where it carries nothing. */
+  /** Calls a function among what the job carried from its dispatch, and inside its trace; absent where there is neither. */
   restored?: <R, A extends unknown[]>(fn: (...args: A) => R, ...args: A) => R;
   #intent: Intent | undefined;
   #controller: AbortController | undefined;

@@ -1,4 +1,5 @@
 import { JobGates } from '../bus/job-gates.js';
+import type { DispatchTraces } from '../bus/dispatch-traces.js';
 import type { PreparationServices } from '../bus/prepare-dispatch.js';
 import { writeSteps } from '../bus/write-chain.js';
 import type { AfterStep, EndedAttempt } from '../completion/after-attempt.js';
@@ -30,6 +31,7 @@ export interface ChainParts {
   readonly report: (message: string, error: unknown) => void;
   /** Told of a job that was to follow another, and is recorded as failed: there is no place for it. */
   readonly misplaced: (failure: FailedJob) => Promise<void>;
+  readonly traces?: DispatchTraces | undefined;
 }
 
 /** Chains, put together. */
@@ -52,7 +54,7 @@ export interface WiredChains {
 type Behind = Pick<JobEnvelope, 'chain' | 'displayName'>;
 
 export function wireChains(parts: ChainParts): WiredChains {
-  const { connections, hub, seals, refreshRetryUntil, locks, report } = parts;
+  const { connections, hub, seals, refreshRetryUntil, locks, report, traces } = parts;
   const gates = new JobGates(locks, connections.clock, report);
   const services: ChainServices = {
     connections,
@@ -67,6 +69,7 @@ export function wireChains(parts: ChainParts): WiredChains {
       await parts.misplaced(failure);
     },
     from: (connection) => from(connection, connections),
+    trace: traces && (() => traces.current()),
   };
   const settled = async ({ jobs, misplaced, skipped }: Plan): Promise<readonly FollowUp[]> => {
     for (const failure of misplaced) await services.record(failure);

@@ -3,6 +3,7 @@ import type { EventHub } from '../connections/event-hub.js';
 import type { JobLocks } from '../connections/job-locks.js';
 import { FailedHookErrored } from '../contracts/queue-events.js';
 import type { Clock } from '../support/clock.js';
+import type { AttemptTraces } from '../worker/attempt-traces.js';
 import type { InProcessServices } from '../worker/in-process-run.js';
 import type { JobRunner } from '../worker/job-runner.js';
 import type { AttemptEnd } from '../worker/running-attempt.js';
@@ -16,10 +17,11 @@ export interface InProcessParts {
   readonly batches: () => Pick<WiredBatches, 'inProcess'>;
   readonly chains: () => Pick<WiredChains, 'inProcess'>;
   readonly locks: () => Pick<JobLocks, 'ran'>;
+  readonly traces?: AttemptTraces | undefined;
 }
 
 /** What runs a job in the process that dispatches it, and what runs the `failed()` of any job. */
-export function wireInProcess({ runner, hub, clock, batches, chains, locks }: InProcessParts): {
+export function wireInProcess({ runner, hub, clock, batches, chains, locks, traces }: InProcessParts): {
   readonly failedHook: (end: AttemptEnd) => Promise<void>;
   readonly inProcess: InProcessServices;
 } {
@@ -40,5 +42,5 @@ export function wireInProcess({ runner, hub, clock, batches, chains, locks }: In
     },
     ended: (id) => locks().ran(id),
   };
-  return { failedHook, inProcess };
+  return { failedHook, inProcess: traces ? traces.inProcess(inProcess) : inProcess };
 }

@@ -16,6 +16,9 @@ export interface RunnerServices extends RunServices<RunningAttempt> {
   readonly hub: EventHub;
   readonly registry: JobRegistry;
   readonly context: AttemptServices;
+  /** Absent where nothing is traced. */
+  readonly traces?:
+    { begin(context: AttemptContext, values: JobEnvelope['trace'], start: () => void): void } | undefined;
 }
 
 /** Turns a reservation into an attempt. One for all workers of a process. */
@@ -62,6 +65,15 @@ export class JobRunner {
   }
 
   start(attempt: RunningAttempt): void {
+    if (this.services.traces) this.#traced(attempt);
+    else this.#start(attempt);
+  }
+
+  #traced(attempt: RunningAttempt): void {
+    this.services.traces!.begin(attempt.context, attempt.trace, () => this.#start(attempt));
+  }
+
+  #start(attempt: RunningAttempt): void {
     const { restore, storage } = this.services;
     const values = restore && attempt.values;
     if (values === undefined) {

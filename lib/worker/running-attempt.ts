@@ -112,6 +112,11 @@ export class RunningAttempt {
     return this.unreadable ? undefined : this.envelope?.context;
   }
 
+  /** What the job carries of the trace that sent it; `undefined` where nobody vouches for it. */
+  get trace(): JobEnvelope['trace'] {
+    return this.unreadable ? undefined : this.envelope?.trace;
+  }
+
   /**
    * Starts it. The end is known by `ended`.
    *

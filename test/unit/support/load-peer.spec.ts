@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { loadPeer, MissingPackageError } from '../../../lib/support/load-peer.js';
+import { loadPeer, MissingPackageError, requirePeer } from '../../../lib/support/load-peer.js';
 
 const peer = { name: 'libsql', purpose: 'The database connection', install: 'npm i typeorm libsql' };
 
@@ -24,5 +24,18 @@ describe('loadPeer', () => {
   it("passes any other failure of the package's own code on", async () => {
     const cause = new Error('compiled for another Node');
     await expect(loadPeer(peer, () => Promise.reject(cause))).rejects.toBe(cause);
+  });
+});
+
+describe('requirePeer', () => {
+  const failing = (code: string) => () => {
+    throw Object.assign(new Error('gone'), { code });
+  };
+
+  it('does the same at once', () => {
+    expect(requirePeer(peer, () => 'the package')).toBe('the package');
+    expect(() => requirePeer(peer, failing('MODULE_NOT_FOUND'))).toThrow(MissingPackageError);
+    expect(() => requirePeer(peer, failing('MODULE_NOT_FOUND'))).toThrow('Run: npm i typeorm libsql');
+    expect(() => requirePeer(peer, failing('ERR_OTHER'))).toThrow('gone');
   });
 });
