@@ -1,3 +1,5 @@
+import { onOrder, type Order } from './self-process.js';
+
 /** What a worker is told by signals. */
 export interface SignalledWorker {
   signal(name: StopSignal): void;
@@ -16,7 +18,8 @@ const LONGEST_FORCE_MS = 3_000;
 
 /**
  * Listens to the process's signals from its first moment. SIGTERM, SIGINT and SIGQUIT stop the worker; a second one, a second later
- * or more, gives its jobs back at once. SIGUSR2 pauses it and SIGCONT lets it go on. What comes before there is a worker is kept.
+ * or more, gives its jobs back at once. SIGUSR2 pauses it and SIGCONT lets it go on. A parent that has started this process may say the
+ * same by its channel. What comes before there is a worker is kept.
  */
 export class WorkerSignals {
   /** Resolves with the first signal to stop. */
@@ -25,6 +28,7 @@ export class WorkerSignals {
   readonly forced: Promise<void>;
 
   private readonly listeners = new Map<string, () => void>();
+  private readonly deaf: () => void;
   private announceStop!: (signal: StopSignal) => void;
   private announceForce!: () => void;
   private worker: SignalledWorker | undefined;
@@ -35,12 +39,14 @@ export class WorkerSignals {
   constructor(
     private readonly source: Pick<NodeJS.Process, 'on' | 'off'> = process,
     private readonly now: () => number = () => performance.now(),
+    orders: (listener: (what: Order) => void) => () => void = onOrder,
   ) {
     this.stopped = new Promise((resolve) => (this.announceStop = resolve));
     this.forced = new Promise((resolve) => (this.announceForce = resolve));
     for (const signal of STOP_SIGNALS) this.listen(signal, () => this.stop(signal));
     this.listen('SIGUSR2', () => this.pause());
     this.listen('SIGCONT', () => this.resume());
+    this.deaf = orders((what) => this.obey(what));
   }
 
   /** From now on signals go to this worker, beginning with what has come already. */
@@ -54,6 +60,7 @@ export class WorkerSignals {
   close(): void {
     for (const [signal, listener] of this.listeners) this.source.off(signal, listener);
     this.listeners.clear();
+    this.deaf();
   }
 
   private listen(signal: string, listener: () => void): void {
@@ -67,10 +74,23 @@ export class WorkerSignals {
       this.stopping = { signal, at };
       this.announceStop(signal);
       this.worker?.signal(signal);
-    } else if (at - this.stopping.at >= ONE_SIGNAL_MS && !this.forcing) {
-      this.forcing = true;
-      void this.force();
+    } else if (at - this.stopping.at >= ONE_SIGNAL_MS) {
+      this.forceOnce();
     }
+  }
+
+  /** Unlike a signal an order says which one it is: it may come late, beside a signal to the whole process group, and is no second one. */
+  private obey(what: Order): void {
+    if (what === 'pause') return this.pause();
+    if (what === 'resume') return this.resume();
+    if (!this.stopping) this.stop('SIGTERM');
+    if (what === 'force') this.forceOnce();
+  }
+
+  private forceOnce(): void {
+    if (this.forcing) return;
+    this.forcing = true;
+    void this.force();
   }
 
   private async force(): Promise<void> {

@@ -5,6 +5,8 @@ import { mayColour } from './style.js';
 export interface LogOptions extends OutputOptions {
   /** Shows the application's log, not its warnings and errors alone. */
   readonly runsJobs?: boolean;
+  /** False: without the lines of a worker that begins, pauses and ends. There is one for each job. */
+  readonly banner?: boolean;
 }
 
 /** Contexts under which Nest tells of its boot. Without `-v` their warnings and errors alone are shown. */
@@ -20,6 +22,8 @@ const OF_NESTS_BOOT = new Set([
   'WebSocketsController',
   'GraphQLModule',
 ]);
+/** The context of the queue's own log. */
+const QUEUE = 'Queue';
 const ALWAYS_SHOWN = new Set<LogLevel>(['warn', 'error', 'fatal']);
 
 /**
@@ -28,11 +32,13 @@ const ALWAYS_SHOWN = new Set<LogLevel>(['warn', 'error', 'fatal']);
  */
 export class StderrLogger extends ConsoleLogger {
   private readonly showsBoot: boolean;
+  private readonly hidden: ReadonlySet<string>;
 
   constructor(options: LogOptions) {
     const logLevels = levels(options);
     super({ ...(logLevels && { logLevels }), colors: mayColour(process.stderr.isTTY === true, process.env) });
     this.showsBoot = options.verbose === true;
+    this.hidden = options.banner === false ? new Set([...OF_NESTS_BOOT, QUEUE]) : OF_NESTS_BOOT;
   }
 
   protected override printMessages(
@@ -42,7 +48,7 @@ export class StderrLogger extends ConsoleLogger {
     _stream?: 'stdout' | 'stderr',
     ...rest: unknown[]
   ): void {
-    if (!this.showsBoot && OF_NESTS_BOOT.has(context ?? '') && !ALWAYS_SHOWN.has(logLevel)) return;
+    if (!this.showsBoot && this.hidden.has(context ?? '') && !ALWAYS_SHOWN.has(logLevel)) return;
     // What follows the stream differs between the releases of Nest.
     const print = super.printMessages.bind(this) as (...args: unknown[]) => void;
     print(messages, context, logLevel, 'stderr', ...rest);

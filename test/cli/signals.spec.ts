@@ -1,11 +1,15 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Order } from '../../lib/cli/self-process.js';
 import { WorkerSignals, type SignalledWorker } from '../../lib/cli/signals.js';
 
 let source: EventEmitter;
 let now: number;
 let calls: string[];
 let signals: WorkerSignals;
+/** The parent's word. */
+let order: (what: Order) => void;
+let heard: boolean;
 
 const worker: SignalledWorker = {
   signal: (name) => void calls.push(name),
@@ -18,7 +22,15 @@ beforeEach(() => {
   source = new EventEmitter();
   now = 0;
   calls = [];
-  signals = new WorkerSignals(source as unknown as NodeJS.Process, () => now);
+  heard = true;
+  signals = new WorkerSignals(
+    source as unknown as NodeJS.Process,
+    () => now,
+    (listener) => {
+      order = listener;
+      return () => (heard = false);
+    },
+  );
 });
 
 describe('signals to a worker', () => {
@@ -80,5 +92,41 @@ describe('signals to a worker', () => {
   it('leaves no listener behind when closed', () => {
     signals.close();
     expect(source.eventNames()).toEqual([]);
+    expect(heard).toBe(false);
+  });
+});
+
+describe('orders of a parent', () => {
+  it('to stop is no second signal, however late it comes', () => {
+    signals.direct(worker);
+    source.emit('SIGINT');
+    now = 5_000;
+    order('stop');
+    expect(calls).toEqual(['SIGINT']);
+  });
+
+  it('to stop may come first; a signal a second later forces', async () => {
+    order('stop');
+    expect(await signals.stopped).toBe('SIGTERM');
+    signals.direct(worker);
+    now = 1_000;
+    source.emit('SIGINT');
+    order('force');
+    await signals.forced;
+    expect(calls).toEqual(['SIGTERM', 'force']);
+  });
+
+  it('to force needs no order to stop before it', async () => {
+    signals.direct(worker);
+    order('force');
+    await signals.forced;
+    expect(calls).toEqual(['SIGTERM', 'force']);
+  });
+
+  it('to pause and to go on are the signals to', () => {
+    order('pause');
+    signals.direct(worker);
+    order('resume');
+    expect(calls).toEqual(['pause', 'resume']);
   });
 });
