@@ -12,6 +12,10 @@ export { QueueManager } from './nest/queue-manager.js';
 export { QueueConnection, type QueueSizes } from './connections/queue-connection.js';
 export type { InspectedJob } from './connections/inspected-job.js';
 export { FailedJobs } from './operations/failed-jobs.js';
+export { QueueHealth } from './nest/queue-health.js';
+export type { HealthCheckOptions, HealthReport } from './operations/check-health.js';
+export type { RetryProgress } from './operations/retry-failed.js';
+export type { RestartTarget } from './operations/restart-workers.js';
 
 // Jobs
 export {
@@ -74,6 +78,7 @@ export { WorkerService } from './nest/worker.service.js';
 export { runWorker } from './cli/run-worker.js';
 export { runQueueCli } from './cli/queue-cli.js';
 export type { StopReason, WorkerOptions, WorkerStatus } from './contracts/worker-options.js';
+export type { SupervisorOptions } from './worker/supervisor/supervisor-options.js';
 
 // Events
 export * from './contracts/queue-events.js';
@@ -88,11 +93,13 @@ export type * from './contracts/failed-job-store.js';
 export type * from './contracts/job-envelope.js';
 export type * from './contracts/lock-store.js';
 export type * from './contracts/rate-limiter-store.js';
+export type * from './contracts/telemetry.js';
 
 // Errors
 export { InvalidOptionError, QueueError } from './support/queue-error.js';
 export { MissingPackageError } from './support/load-peer.js';
 export { AbilityMissingError } from './contracts/ability-missing-error.js';
+export { FailedFileBusyError, FailedFileError } from './backends/file/failed-file-error.js';
 export {
   DispatchTimeoutError,
   StoreFullError,
@@ -102,7 +109,7 @@ export {
 export { SchemaError } from './backends/database/schema-error.js';
 export { BatchMissingError } from './bus/batch-filler.js';
 export { BatchFinishedError } from './contracts/batch-finished-error.js';
-export { BulkDispatchError } from './bus/dispatcher.js';
+export { BulkDispatchError } from './bus/bulk-dispatch-error.js';
 export { StoreBusyError, StoreClosedError, StoreUnusableError } from './backends/store-state-errors.js';
 export { ConnectionsClosedError } from './connections/connection-manager.js';
 export { UniqueJobSkippedError } from './completion/unique-job-skipped-error.js';

@@ -26,6 +26,8 @@ export interface Invocation<Options extends object = object> {
   readonly output: Output;
   /** Boots the application, at the first call. Closed when the command has ended. */
   readonly open: () => Promise<OpenApp>;
+  /** The built file that the application is loaded from: its module, or the file that this process was started with. */
+  readonly appFile: () => string;
 }
 
 /** What every command takes. */

@@ -11,6 +11,13 @@ export function wholeNumber(least = 0): (text: string) => number {
   };
 }
 
+/** The number of a TCP port; 0 is any that is free. */
+export function port(text: string): number {
+  const value = Number(text);
+  if (/^\d{1,5}$/.test(text) && value <= 65_535) return value;
+  throw new InvalidArgumentError('Give a port from 0 to 65535, such as 9090.');
+}
+
 /** Seconds, or `'500ms' '90s' '5m' '1h' '2d'`. */
 export function duration(text: string): Duration {
   const value = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text.trim();

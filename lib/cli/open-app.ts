@@ -3,10 +3,12 @@ import type { Batches } from '../bus/batches.js';
 import type { ConnectionManager } from '../connections/connection-manager.js';
 import type { QueueManager } from '../nest/queue-manager.js';
 import type { QueueRuntime } from '../nest/wiring.js';
+import type { ResolvedSupervisor } from '../worker/supervisor/supervisor-options.js';
 import type { WorkerService } from '../nest/worker.service.js';
 import type { FailedJobs } from '../operations/failed-jobs.js';
 import { CommandError } from './command-error.js';
 import type { AppModule } from './find-app.js';
+import type { HealthSubject } from './health-server.js';
 import type { LogOptions } from './stderr-logger.js';
 
 /** The booted application, as far as commands need it. */
@@ -16,11 +18,16 @@ export interface OpenApp {
   readonly failed: FailedJobs;
   readonly batches: Batches;
   readonly worker: WorkerService;
+  /** Those of the module's options, by name. */
+  readonly supervisors: ReadonlyMap<string, ResolvedSupervisor>;
+  readonly health: HealthSubject;
   close(): Promise<void>;
 }
 
 /** How long the application's shutdown hooks may take before the process ends without them. */
 const LONGEST_CLOSE_MS = 5_000;
+/** How long listeners may take to an event that the command has raised. */
+const LONGEST_LISTENING_MS = 10_000;
 
 /**
  * Boots the application without HTTP and without Nest's shutdown hooks: the command decides when it closes.
@@ -39,27 +46,39 @@ export async function openApp(module: AppModule, options: LogOptions): Promise<O
     () => NestFactory.createApplicationContext(module, { abortOnError: false, logger }),
     options,
   );
-  const { connections, batches } = provided<QueueRuntime>(context, services.QUEUE_RUNTIME);
+  const runtime = provided<QueueRuntime>(context, services.QUEUE_RUNTIME);
+  const { connections, batches, hub, supervisors } = runtime;
   return {
     connections,
     batches,
     manager: provided(context, services.QueueManager),
     failed: provided(context, services.FailedJobs),
     worker: provided(context, services.WorkerService),
-    close: () => closeWithin(context, LONGEST_CLOSE_MS),
+    supervisors,
+    health: {
+      health: provided(context, services.QueueHealth),
+      vitals: () => runtime.workers.vitals(),
+      metrics: async () => (await import('../metrics/queue-metrics.js')).QueueMetrics.open(runtime),
+    },
+    async close() {
+      // Whoever is told that a queue is busy may have a message to send. A worker has waited for its jobs, and is to end.
+      if (!options.runsJobs) await within(hub.settled(), LONGEST_LISTENING_MS);
+      await within(context.close(), LONGEST_CLOSE_MS);
+    },
   };
 }
 
 async function queueServices() {
-  const [{ QUEUE_RUNTIME }, { bootForCommand }, { QueueManager }, { WorkerService }, { FailedJobs }] =
+  const [{ QUEUE_RUNTIME }, { bootForCommand }, { QueueManager }, { WorkerService }, { QueueHealth }, { FailedJobs }] =
     await Promise.all([
       import('../nest/tokens.js'),
       import('../nest/queue-lifecycle.js'),
       import('../nest/queue-manager.js'),
       import('../nest/worker.service.js'),
+      import('../nest/queue-health.js'),
       import('../operations/failed-jobs.js'),
     ]);
-  return { QUEUE_RUNTIME, bootForCommand, QueueManager, WorkerService, FailedJobs };
+  return { QUEUE_RUNTIME, bootForCommand, QueueManager, WorkerService, QueueHealth, FailedJobs };
 }
 
 function provided<T>(context: INestApplicationContext, token: symbol | (abstract new (...args: never[]) => T)): T {
@@ -74,9 +93,9 @@ function provided<T>(context: INestApplicationContext, token: symbol | (abstract
   }
 }
 
-async function closeWithin(context: INestApplicationContext, ms: number): Promise<void> {
+async function within(ending: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([context.close(), late]);
+  await Promise.race([ending, late]);
   clearTimeout(timer);
 }

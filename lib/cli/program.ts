@@ -3,9 +3,11 @@ import { Command, CommanderError } from 'commander';
 import type { GlobalOptions, QueueCommand } from './command.js';
 import { CommandError } from './command-error.js';
 import { commands } from './commands/all-commands.js';
-import type { AppModule } from './find-app.js';
+import { locateApp, type AppModule } from './find-app.js';
 import { openApp, type OpenApp } from './open-app.js';
 import { Output } from './output.js';
+import { entryFile } from './self-process.js';
+import type { LogOptions } from './stderr-logger.js';
 
 export interface ProgramOptions {
   /** What the program is called in its help. */
@@ -51,9 +53,9 @@ async function runCommand(
   options: ProgramOptions,
   output: Output,
 ): Promise<number> {
-  const given = parsed.optsWithGlobals<GlobalOptions>();
+  const given = parsed.optsWithGlobals<GlobalOptions & Pick<LogOptions, 'banner'>>();
   let opening: Promise<OpenApp> | undefined;
-  const log = { ...output.options, runsJobs: command.runsJobs };
+  const log = { ...output.options, runsJobs: command.runsJobs, banner: given.banner };
   const open = async (): Promise<OpenApp> => (options.open ?? openApp)(await options.module(given.app), log);
   try {
     const code = await command.run({
@@ -61,6 +63,7 @@ async function runCommand(
       options: given,
       output,
       open: () => (opening ??= open()),
+      appFile: () => (options.findsApp ? locateApp(given.app, process.cwd()).file : entryFile()),
     });
     return code ?? 0;
   } finally {

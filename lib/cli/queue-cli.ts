@@ -8,8 +8,9 @@ import type { AppModule } from './find-app.js';
  */
 export async function runQueueCli(module: AppModule, args: readonly string[] = process.argv.slice(2)): Promise<void> {
   // Not before it is called: the library's entry point exports this to processes that never parse a command line.
-  const { runProgram } = await import('./program.js');
-  await endProcess(await runProgram(args.map(unquoted), { name: 'nestjs-queue', module: () => module }));
+  const [{ runProgram }, { ownArguments }] = await Promise.all([import('./program.js'), import('./self-process.js')]);
+  const given = ownArguments(args).map(unquoted);
+  await endProcess(await runProgram(given, { name: 'nestjs-queue', module: () => module }));
 }
 
 /** Ends the process when what was printed has been taken. A handler that was left behind cannot hold it up. */

@@ -10,8 +10,12 @@ import { endProcess, unquoted } from './queue-cli.js';
  * @param args without node and script; default: those of the process
  */
 export async function runWorker(module: AppModule, args: readonly string[] = process.argv.slice(2)): Promise<void> {
-  const [{ runProgram }, { work }] = await Promise.all([import('./program.js'), import('./commands/work.js')]);
-  const given = args.map(unquoted);
+  const [{ runProgram }, { ownArguments }, { work }] = await Promise.all([
+    import('./program.js'),
+    import('./self-process.js'),
+    import('./commands/work.js'),
+  ]);
+  const given = ownArguments(args).map(unquoted);
   if (given[0] === work.name) given.shift();
   await endProcess(await runProgram(given, { name: 'worker', module: () => module, only: work }));
 }

@@ -91,6 +91,7 @@ export class QueueLifecycle implements OnModuleInit, OnApplicationBootstrap, OnM
 
   /** Until it is told to stop. `queue:restart` cannot start this process anew, so only the worker is. */
   async #workInside(options: WorkerOptions): Promise<void> {
+    this.runtime.workers.inside();
     try {
       let reason: StopReason;
       do reason = await this.runtime.workers.work(options);

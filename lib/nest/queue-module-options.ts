@@ -1,9 +1,12 @@
 import type { InjectionToken, ModuleMetadata, Type } from '@nestjs/common';
 import type { ConnectionsOptions } from '../connections/connection-options.js';
+import type { QueueTelemetry } from '../contracts/telemetry.js';
 import type { WorkerOptions } from '../contracts/worker-options.js';
 import type { KeyOption } from '../job/key-ring.js';
 import { checkContextOption, type RequestContextOption } from '../job/request-context.js';
 import { InvalidOptionError } from '../support/queue-error.js';
+import type { SupervisorOptions } from '../worker/supervisor/supervisor-options.js';
+import { checkTelemetryOption } from './guarded-telemetry.js';
 import type { HandlerOverride } from './handler-resolver.js';
 import type { ScheduleOption } from './schedule-wiring.js';
 
@@ -24,6 +27,8 @@ export interface QueueModuleOptions extends ConnectionsOptions {
   handlers?: readonly (readonly [Type, HandlerOverride])[];
   /** Carries what the application knows at a dispatch (a tenant, a trace) to where the job runs. */
   context?: RequestContextOption;
+  /** Traces dispatches and attempts: `openTelemetry()` of `nestjs-queue/opentelemetry`. Default: nothing is traced. */
+  telemetry?: QueueTelemetry | undefined;
   /**
    * What is done by the clock, beside jobs with `@ScheduledJob`: once a tick, however many processes have it. Needs the package
    * `@nestjs/schedule`. `false`: this process does nothing by the clock, its jobs' schedules neither.
@@ -31,6 +36,8 @@ export interface QueueModuleOptions extends ConnectionsOptions {
   schedule?: false | ScheduleOption;
   /** Options of a worker inside this application. Default false: none. */
   worker?: false | WorkerOptions;
+  /** By name: the worker processes that `queue:supervise` keeps running on a machine. Nothing else reads them. */
+  supervisors?: Readonly<Record<string, SupervisorOptions>>;
   /** Default true: one registration serves every module. */
   isGlobal?: boolean;
 }
@@ -48,7 +55,19 @@ export interface QueueModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'>
 }
 
 /** Of the module's options, those that the connections do not read. */
-const OWN = ['key', 'signing', 'closures', 'routes', 'handlers', 'context', 'schedule', 'worker', 'isGlobal'] as const;
+const OWN = [
+  'key',
+  'signing',
+  'closures',
+  'routes',
+  'handlers',
+  'context',
+  'telemetry',
+  'schedule',
+  'worker',
+  'supervisors',
+  'isGlobal',
+] as const;
 const OF_CONNECTIONS = [
   'default',
   'connections',
@@ -72,6 +91,7 @@ export function connectionsOptions(options: QueueModuleOptions): ConnectionsOpti
     throw new InvalidOptionError(`QueueModule has no option "${key}". There are: ${[...KNOWN].join(', ')}.`);
   }
   checkContextOption(options.context);
+  checkTelemetryOption(options.telemetry);
   return Object.fromEntries(
     OF_CONNECTIONS.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
   ) as ConnectionsOptions;

@@ -14,9 +14,11 @@ import { definitionOf } from '../job/job-definition.js';
 import type { DataSourceLike } from '../job/typeorm-shapes.js';
 import { RateLimiter } from '../middleware/rate-limiter.js';
 import { FailedJobs } from '../operations/failed-jobs.js';
+import { StoreProbe } from '../operations/store-probe.js';
 import { InvalidOptionError } from '../support/queue-error.js';
 import { jobRefProvider } from './handler-resolver.js';
 import { LogSubscriber } from './log-subscriber.js';
+import { QueueHealth } from './queue-health.js';
 import { QueueLifecycle } from './queue-lifecycle.js';
 import { QueueManager } from './queue-manager.js';
 import type { QueueModuleAsyncOptions, QueueModuleOptions, QueueOptionsFactory } from './queue-module-options.js';
@@ -29,7 +31,7 @@ import { WorkerService } from './worker.service.js';
 /**
  * Jobs for an application: `imports: [QueueModule.forRoot()]` needs no service, jobs are kept in `./queue.sqlite`.
  *
- * It provides `QueueBus`, `QueueManager`, `WorkerService`, `FailedJobs`, `RateLimiter` and a provider for each connection
+ * It provides `QueueBus`, `QueueManager`, `WorkerService`, `FailedJobs`, `QueueHealth`, `RateLimiter` and a provider for each connection
  * (`@InjectQueueConnection('name')`). Nothing is opened before the first dispatch or worker.
  */
 @Module({})
@@ -82,6 +84,7 @@ function compose(
     fromRuntime(WorkerService, ({ workers }) => workers),
     fromRuntime(FailedJobs, ({ failedJobs }) => failedJobs),
     fromRuntime(RateLimiter, ({ rateLimiter }) => rateLimiter),
+    fromRuntime(QueueHealth, health),
     fromRuntime(getQueueConnectionToken(), ({ connections: all }) => all.get()),
     ...connections.map((name) => fromRuntime(getQueueConnectionToken(name), ({ connections: all }) => all.get(name))),
     jobRefProvider,
@@ -105,7 +108,7 @@ function compose(
       ...shared,
       QueueLifecycle,
     ],
-    exports: shared.map((one) => (one as { provide: InjectionToken }).provide),
+    exports: [QUEUE_RUNTIME, ...shared.map((one) => (one as { provide: InjectionToken }).provide)],
   };
 }
 
@@ -123,6 +126,16 @@ function runtime(
     report: (message, error) => log.mishap(message, error),
     warn: (message) => log.outage(message),
     ...(stage && { stage }),
+  });
+}
+
+function health({ connections, workers }: QueueRuntime): QueueHealth {
+  const probe = new StoreProbe(connections);
+  return new QueueHealth({
+    connections,
+    probe,
+    vitals: () => workers.vitals(),
+    expectsWorker: () => workers.expected,
   });
 }
 

@@ -3,10 +3,9 @@ import type { Batches } from '../bus/batches.js';
 import { QueueBus } from '../bus/queue-bus.js';
 import { Dispatcher } from '../bus/dispatcher.js';
 import { prepareInProcess, type PreparationServices } from '../bus/prepare-dispatch.js';
-import type { TransactionalDataSource } from '../bus/open-transactions.js';
 import type { BatchSweep } from '../completion/batch-sweep.js';
 import { resolveConnections } from '../connections/connection-config.js';
-import { ConnectionManager, type DriverLoader } from '../connections/connection-manager.js';
+import { ConnectionManager } from '../connections/connection-manager.js';
 import { EventHub } from '../connections/event-hub.js';
 import { JobLocks } from '../connections/job-locks.js';
 import type { JobContext } from '../contracts/job-context.js';
@@ -33,11 +32,13 @@ import { OutboxRelays } from '../worker/outbox-relays.js';
 import { resolveWorkerOptions } from '../worker/resolved-options.js';
 import type { RunningAttempt } from '../worker/running-attempt.js';
 import { StrayErrors } from '../worker/stray-errors.js';
+import { resolveSupervisors, type ResolvedSupervisor } from '../worker/supervisor/supervisor-options.js';
 import type { WorkerServices } from '../worker/worker-parts.js';
 import { wireBatches, type WiredBatches } from './batch-wiring.js';
 import { stepWriter, wireChains, type WiredChains } from './chain-wiring.js';
 import { wireCompletion } from './completion-wiring.js';
 import { wirePolicies } from './policy-wiring.js';
+import { BUILT_IN_DRIVERS } from './built-in-drivers.js';
 import { ByHand } from './by-hand.js';
 import { wireInProcess } from './in-process-wiring.js';
 import { otherJobs } from './other-jobs.js';
@@ -48,6 +49,8 @@ import { connectionsOptions, type QueueModuleOptions } from './queue-module-opti
 import { relayServices } from './relay-services.js';
 import { retryUntilNow } from './retry-until-now.js';
 import { wireSchedules, type WiredSchedules } from './schedule-wiring.js';
+import { wireTelemetry } from './telemetry-wiring.js';
+import { watchTransactions } from './watch-transactions.js';
 import { WorkerService } from './worker.service.js';
 
 /** What the composition takes from the application around it. */
@@ -78,28 +81,22 @@ export interface QueueRuntime {
   readonly failedJobs: FailedJobs;
   readonly rateLimiter: RateLimiter;
   readonly workers: WorkerService;
+  /** What `queue:supervise` may keep running, by name. */
+  readonly supervisors: ReadonlyMap<string, ResolvedSupervisor>;
   readonly byHand: ByHand;
   readonly schedules: WiredSchedules;
 }
-
-/** The drivers of this package. Loaded when a connection first uses them, so that their packages are needed only then. */
-const DRIVERS: ReadonlyMap<string, DriverLoader> = new Map<string, DriverLoader>([
-  ['sync', async () => (await import('../backends/in-process/sync-driver.js')).syncDriver],
-  ['deferred', async () => (await import('../backends/in-process/deferred-driver.js')).deferredDriver],
-  ['null', async () => (await import('../backends/in-process/null-driver.js')).nullDriver],
-  ['memory', async () => (await import('../backends/memory/memory-backend.js')).memoryBackend],
-  ['database', async () => (await import('../backends/database/database-backend.js')).databaseBackend],
-  ['redis', async () => (await import('../backends/redis/redis-backend.js')).redisBackend],
-]);
 
 /** The one place where the floors are put together. */
 export function wire(options: QueueModuleOptions, around: Surroundings): QueueRuntime {
   const clock = moduleClock();
   const { stage } = around;
   const config = resolveConnections(connectionsOptions(options));
+  const supervisors = resolveSupervisors(options.supervisors, config);
   const seals = EnvelopeSeals.of(options);
   const hub = new EventHub(around.report);
   const registry = new JobRegistry();
+  const traces = wireTelemetry(options.telemetry, hub, (name) => connections.get(name), around.report);
   const codec = new PayloadCodec(registeredValues(), new EntityReferences(around.dataSources));
   const storage = new AsyncLocalStorage<RunningAttempt>();
   const { rateLimiter, policies } = wirePolicies(() => connections, clock, around);
@@ -125,16 +122,17 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     restore: options.context?.restore,
     others: otherJobs(() => jobLocks, hub, around.report),
     verdictOnOpening: verdictOnRevival,
+    traces: traces.attempts,
   });
 
-  const made = { batches: () => batched, chains: () => chains, locks: () => jobLocks };
+  const made = { batches: () => batched, chains: () => chains, locks: () => jobLocks, traces: traces.attempts };
   const { failedHook, inProcess } = wireInProcess({ runner, hub, clock, ...made });
   const runHere = (job: ReservedJob, connection: string): Promise<unknown> => runInProcess(job, connection, inProcess);
   const afterResponse = (fn: () => Promise<void>): void => {
     if (!around.afterResponse(fn)) void fn();
   };
 
-  const factories = new Map(DRIVERS);
+  const factories = new Map(BUILT_IN_DRIVERS);
   for (const [name, factory] of Object.entries(options.drivers ?? {})) factories.set(name, () => factory as never);
   const connections = new ConnectionManager(
     config,
@@ -147,7 +145,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
       warn: around.warn,
     }),
     hub,
-    stage && { stage, builtIn: new Set(DRIVERS.values()) },
+    stage && { stage, builtIn: new Set(BUILT_IN_DRIVERS.values()) },
   );
   const jobLocks = new JobLocks(connections, around.report);
   for (const [type, to] of options.routes ?? []) {
@@ -167,6 +165,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     clock,
     dispatching: pointOutUnlisted(registry, around.warn),
     ...(stage && { watch: stage }),
+    ...(traces.dispatches && { traces: traces.dispatches }),
   };
   const dispatcher = new Dispatcher({ ...preparation, hub, locks: jobLocks, report: around.report });
   stage?.attach({ hub, transactions: dispatcher.transactions, registry });
@@ -195,6 +194,7 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     locks: jobLocks,
     report: around.report,
     misplaced: (failure) => batched.misplaced(failure),
+    traces: traces.dispatches,
   });
   const batched: WiredBatches = wireBatches({
     connections,
@@ -209,7 +209,15 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     report: (message, error) => around.warn(`${message}: ${errorLine(error)}`),
   });
   const { report } = around;
-  const following = { connections, locks: jobLocks, chains, batches: batched, failedHook, report };
+  const following = {
+    connections,
+    locks: jobLocks,
+    chains,
+    batches: batched,
+    failedHook,
+    report,
+    traces: traces.attempts,
+  };
   const workerServices = (connection: string): WorkerServices => ({
     connection: connections.get(connection),
     runner,
@@ -265,20 +273,12 @@ export function wire(options: QueueModuleOptions, around: Surroundings): QueueRu
     bus,
     batches: batched.batches,
     sweep: batched.sweep,
-    watchTransactions: () => {
-      const given = [...config.connections.values()].flatMap(({ options, outbox }) => [
-        options['dataSource'],
-        outbox?.dataSource,
-      ]);
-      for (const one of [...around.dataSources(), ...given]) {
-        if (typeof one === 'object' && one !== null) dispatcher.transactions.attach(one as TransactionalDataSource);
-      }
-      return () => dispatcher.transactions.detach();
-    },
+    watchTransactions: () => watchTransactions(dispatcher.transactions, config, around.dataSources()),
     manager: new QueueManager(connections, hub, hooks),
     rateLimiter,
     failedJobs: new FailedJobs({ connections, hub, refreshRetryUntil, seals }),
     workers,
+    supervisors,
     byHand: new ByHand({ preparation, registry, inProcess, strays, relays, workerServices, revive, options }),
     schedules: wireSchedules({
       option: options.schedule,

@@ -7,7 +7,9 @@ import { durationMs } from '../support/duration.js';
 import { resolveWorkerOptions } from '../worker/resolved-options.js';
 import type { OutboxRelays } from '../worker/outbox-relays.js';
 import type { StrayErrors } from '../worker/stray-errors.js';
+import type { WorkerVitals } from '../worker/tally.js';
 import { Worker } from '../worker/worker.js';
+import { WorkerEnds } from '../worker/worker-ends.js';
 import type { WorkerServices } from '../worker/worker-parts.js';
 
 /** What the service takes from the wiring. */
@@ -27,8 +29,10 @@ export class WorkerService {
   readonly #workers = new Set<Worker>();
   /** Calls of `work()`: they end after their worker. */
   readonly #working = new Set<Promise<StopReason>>();
+  readonly #ends = new WorkerEnds();
   #paused = false;
   #ownsProcess = false;
+  #inside = false;
   #fatal: { readonly error: unknown } | undefined;
 
   constructor(private readonly parts: WorkerServiceParts) {}
@@ -41,7 +45,7 @@ export class WorkerService {
    */
   async work(options: WorkerOptions = {}): Promise<StopReason> {
     const worker = this.#worker(options);
-    const working = this.#withRelays(worker);
+    const working = this.#ends.noted(worker, this.#withRelays(worker));
     this.#working.add(working);
     try {
       return await working;
@@ -91,6 +95,11 @@ export class WorkerService {
     return [...this.#workers].map((worker) => worker.status());
   }
 
+  /** How the workers of `work()` are: those that run, then how the last one of each connection and queues has ended. */
+  vitals(): readonly WorkerVitals[] {
+    return [...[...this.#workers].map((worker) => worker.vitals()), ...this.#ends.last()];
+  }
+
   /** A signal to end reached the process: its workers stop, and running jobs that want to know are told. */
   signal(name: string): void {
     for (const worker of this.#workers) {
@@ -121,6 +130,16 @@ export class WorkerService {
 
   get ownsProcess(): boolean {
     return this.#ownsProcess;
+  }
+
+  /** The application is to have a worker inside. */
+  inside(): void {
+    this.#inside = true;
+  }
+
+  /** Whether a worker is to run in this process. */
+  get expected(): boolean {
+    return this.#ownsProcess || this.#inside;
   }
 
   /** What ended the workers of a process of their own. */

@@ -12,7 +12,7 @@ import type { AttemptEnd, RunningAttempt } from './running-attempt.js';
 import type { Settler } from './settler.js';
 import type { Slots } from './slots.js';
 import { residentMb, stopReason } from './stop-conditions.js';
-import { Tally } from './tally.js';
+import { Tally, type WorkerVitals } from './tally.js';
 import { reachStore, workerParts, type WorkerParts, type WorkerServices } from './worker-parts.js';
 
 /** How long a worker without a free slot sleeps, where nothing wakes it before. */
@@ -32,7 +32,6 @@ export class Worker {
   /** When it was told to stop, by `Clock.elapsed()`. */
   #toldAt: number | undefined;
   #signalPaused = false;
-  #stuck = false;
   #lostConnection = false;
   #idle = false;
   #failures = 0;
@@ -102,6 +101,10 @@ export class Worker {
 
   status(): WorkerStatus {
     return this.#tally.status(this.#state, this.#slots?.running ?? 0);
+  }
+
+  vitals(): WorkerVitals {
+    return this.#tally.vitals(this.status(), this.services.connection, this.options);
   }
 
   async #live(): Promise<StopReason> {
@@ -242,12 +245,12 @@ export class Worker {
   }
 
   #reasonToStop(): StopReason | undefined {
-    const now = this.services.clock.elapsed();
+    const now = this.#tally.turn();
     return stopReason(
       {
         lostConnection: this.#lostConnection,
         interrupted: this.#toldAt !== undefined,
-        stuck: this.#stuck,
+        stuck: this.#tally.stuck,
         residentMb,
         restarted: this.#control.restarted,
         idle: this.#idle,
@@ -262,10 +265,7 @@ export class Worker {
 
   #count(end: AttemptEnd): void {
     this.#tally.count(end);
-    if (end.stuck) {
-      this.#stuck = true;
-      this.#slots.hold();
-    }
+    if (end.stuck) this.#slots.hold();
   }
 
   /** Waits for what runs; hands back what does not end in time. */

@@ -8,6 +8,7 @@ import {
   JobQueued,
   JobQueueing,
   Queueable,
+  QueueHealth,
   Tries,
   Timeout,
   UniqueJobSkipped,
@@ -16,6 +17,7 @@ import {
 } from 'nestjs-queue';
 import { runProgram } from '../../lib/cli/program.js';
 import type { OpenApp } from '../../lib/cli/open-app.js';
+import { QueueMetrics } from '../../lib/metrics/queue-metrics.js';
 import { QUEUE_RUNTIME } from '../../lib/nest/tokens.js';
 import type { QueueRuntime } from '../../lib/nest/wiring.js';
 import { Recorder } from '../cli/recorder.js';
@@ -125,13 +127,19 @@ function flows(connection: () => object): void {
     const records = await at.failed.all();
     note(records);
     expect(records.length).toBeGreaterThanOrEqual(6);
-    const { connections, batches } = at.app.get<QueueRuntime>(QUEUE_RUNTIME);
+    const runtime = at.app.get<QueueRuntime>(QUEUE_RUNTIME);
     const opened: OpenApp = {
-      connections,
-      batches,
+      connections: runtime.connections,
+      batches: runtime.batches,
+      health: {
+        health: at.app.get(QueueHealth),
+        vitals: () => at.workers.vitals(),
+        metrics: () => QueueMetrics.open(runtime),
+      },
       manager: at.manager,
       failed: at.failed,
       worker: at.workers,
+      supervisors: runtime.supervisors,
       close: async () => {},
     };
     for (const args of [

@@ -53,6 +53,9 @@ async function compileLibrary(): Promise<void> {
     exports: {
       '.': './lib/index.js',
       './migrations': './lib/migrations/index.js',
+      './terminus': './lib/health/terminus/index.js',
+      './prometheus': './lib/health/prometheus/index.js',
+      './opentelemetry': './lib/opentelemetry/index.js',
       './testing': './lib/testing/index.js',
       './testing/jest': './lib/testing/jest/index.js',
       './testing/vitest': './lib/testing/vitest/index.js',

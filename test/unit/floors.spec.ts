@@ -7,8 +7,8 @@ import ts from 'typescript';
 /*
  * The house has floors, and imports go down only, type imports included:
  *
- *   F7  cli  dashboard  testing     each looks down, none at another
- *   F6  nest
+ *   F7  cli  dashboard  testing  opentelemetry     each looks down, none at another
+ *   F6  nest  metrics
  *   F5  operations  schedule
  *   F4  bus  completion  worker     neighbours that do not know each other
  *   F3  connections
@@ -29,15 +29,22 @@ const FLOORS: Readonly<Record<string, number>> = {
   operations: 5,
   schedule: 5,
   nest: 6,
+  metrics: 6,
   cli: 7,
   dashboard: 7,
   testing: 7,
+  opentelemetry: 7,
+  health: 7,
+  schematics: 7,
 };
 
 /** `index.ts` stands only where package.json publishes an entry point. */
 const ENTRY_POINTS = [
   'index.ts',
   'migrations/index.ts',
+  'health/terminus/index.ts',
+  'health/prometheus/index.ts',
+  'opentelemetry/index.ts',
   'testing/index.ts',
   'testing/jest/index.ts',
   'testing/vitest/index.ts',

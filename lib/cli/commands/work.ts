@@ -1,19 +1,30 @@
 import { WorkerStarting, WorkerStopping } from '../../contracts/queue-events.js';
+import { Command, Option } from 'commander';
 import { durationMs } from '../../support/duration.js';
-import type { QueueCommand } from '../command.js';
+import type { Invocation, QueueCommand } from '../command.js';
+import { flagArguments, globalArguments } from '../flag-arguments.js';
+import { addHealthFlags, startHealth, type HealthFlags } from '../health-flags.js';
 import type { OpenApp } from '../open-app.js';
 import type { Output } from '../output.js';
 import { WorkerSignals } from '../signals.js';
 import { clean } from '../style.js';
+import { supervisedBy, SupervisedWorker } from '../supervised-worker.js';
+import { watchWork } from '../watch-work.js';
 import { jsonLine, textLine } from '../work-line-format.js';
 import { workLines, type WorkLine } from '../work-lines.js';
+import { reportToParent } from '../work-reports.js';
 import { addWorkerFlags, workerOptions, type WorkerFlags } from '../worker-flags.js';
 
 const DEFAULT_GRACE_S = 25;
 /** What a worker may take beyond its grace before it is taken to hang: settling, and a store that does not answer. */
 const BEYOND_GRACE_MS = 10_000;
 
-export const work: QueueCommand<WorkerFlags> = {
+interface WorkFlags extends WorkerFlags, HealthFlags {
+  readonly watch?: readonly string[];
+  readonly banner?: boolean;
+}
+
+export const work: QueueCommand<WorkFlags> = {
   name: 'queue:work',
   summary: 'work the jobs of one or more queues',
   examples: [
@@ -21,30 +32,80 @@ export const work: QueueCommand<WorkerFlags> = {
     'database --queue=high,default --tries=3 --concurrency=20',
     '--stop-when-empty --json',
     '--max-time=1h -v',
+    'database --watch',
   ],
-  configure: addWorkerFlags,
+  configure: addFlags,
   runsJobs: true,
-  async run({ args, options, output, open }) {
+  async run(invocation) {
+    const { args, options, output, open } = invocation;
+    if (options.watch) return watched(invocation, options.watch);
     const given = workerOptions(args[0] as string | undefined, options);
     // From here on SIGTERM is ours, also while the application boots. The process ends with these listeners in place, so that a
     // signal during the application's own shutdown does not cut it short.
     const signals = new WorkerSignals();
+    const supervised = supervisedBy() === undefined ? undefined : SupervisedWorker.start();
+    const health = await startHealth(options, output);
+    void signals.stopped.then(() => health?.drain());
     const app = await Promise.race([open(), signals.stopped]);
     if (typeof app === 'string') return 0;
 
+    supervised?.watch(app);
     pointOutLonely(app, given.connection, output);
-    report(app, output);
+    report(app, output, options.banner !== false);
     app.worker.ownProcess();
+    await health?.attach(app.health);
     const running = options.once ? once(app, given) : stay(app, given);
     signals.direct(app.worker);
-    const code = await Promise.race([
-      running,
-      forced(signals),
-      overdue(signals, durationMs(given.grace ?? DEFAULT_GRACE_S, '--grace')),
-    ]);
-    return app.worker.fatal ? 1 : code;
+    try {
+      const code = await Promise.race([
+        running,
+        forced(signals),
+        overdue(signals, durationMs(given.grace ?? DEFAULT_GRACE_S, '--grace')),
+      ]);
+      return app.worker.fatal ? 1 : code;
+    } finally {
+      await health?.close();
+    }
   },
 };
+
+function addFlags(command: Command): void {
+  addWorkerFlags(command);
+  addHealthFlags(command);
+  command
+    .addOption(
+      new Option(
+        '--watch [path]',
+        'start the worker anew when files change there, after its jobs; may be given several times (default: the folder of the built application)',
+      )
+        .preset('')
+        .argParser((path: string, paths: readonly string[] | undefined) => [...(paths ?? []), path]),
+    )
+    // For a process that starts others, and greets for all of them.
+    .addOption(new Option('--no-banner').hideHelp());
+}
+
+/** The same command in a process of its own, as often as it takes. */
+function watched({ args, options, output, appFile }: Invocation<WorkFlags>, paths: readonly string[]): Promise<number> {
+  const own = new Command();
+  addFlags(own);
+  const handedOn = own.options.filter((option) => option.attributeName() !== 'watch');
+  const [connection] = args as [string | undefined];
+  const { once, stopWhenEmpty, stopWhenEmptyFor, maxJobs, maxTime, grace } = options;
+  return watchWork({
+    paths,
+    appFile: appFile(),
+    args: [
+      'queue:work',
+      ...(connection === undefined ? [] : [connection]),
+      ...flagArguments(handedOn, options),
+      ...globalArguments(options),
+    ],
+    graceMs: durationMs(grace ?? DEFAULT_GRACE_S, '--grace'),
+    ends: [once, stopWhenEmpty, stopWhenEmptyFor, maxJobs, maxTime].some(Boolean),
+    output,
+  });
+}
 
 async function stay(app: OpenApp, options: ReturnType<typeof workerOptions>): Promise<number> {
   const reason = await app.worker.work(options);
@@ -85,10 +146,12 @@ function pointOutLonely({ manager }: OpenApp, name: string | undefined, output: 
   }
 }
 
-function report({ manager }: OpenApp, output: Output): void {
+function report({ manager }: OpenApp, output: Output, banner: boolean): void {
+  const supervised = supervisedBy() !== undefined;
+  if (!supervised) reportToParent((type, listener) => manager.on(type, listener));
   const { json, quiet, verbose } = output.options;
-  if (quiet) return;
-  if (output.isTerminal && !json) {
+  if (quiet || (supervised && !verbose)) return;
+  if (output.isTerminal && !json && banner) {
     if (process.getuid?.() === 0) output.remark('This worker runs as root, and so does every job that it works.');
     manager.on(WorkerStarting, (event) => output.line(`Processing jobs from the [${clean(event.queue)}] queue(s).\n`));
   }

@@ -32,12 +32,14 @@ const PATIENCE_MS = 30_000;
 
 /** A process of Node that belongs to a site. */
 export class Child {
+  out = '';
   err = '';
   readonly ended: Promise<Omit<Ended, 'took'>>;
   readonly #process: ChildProcess;
 
   constructor(process: ChildProcess) {
     this.#process = process;
+    process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.out += text));
     process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.err += text));
     this.ended = new Promise((resolve, reject) => {
       process.once('error', reject);
@@ -47,6 +49,10 @@ export class Child {
 
   get running(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  get pid(): number {
+    return this.#process.pid!;
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -131,7 +137,7 @@ export class Site {
     script: string,
     name: string,
     args: readonly string[] = [],
-    options: { env?: object; node?: string[] } = {},
+    options: { env?: object; node?: string[]; out?: boolean; group?: boolean } = {},
   ): Child {
     const { NODE_OPTIONS: _jest, NO_COLOR: _no, FORCE_COLOR: _force, ...inherited } = process.env;
     const started = new Child(
@@ -140,7 +146,8 @@ export class Site {
         env: { ...inherited, ...this.keeping.env, ...this.env, ...options.env, LEDGER_NAME: name },
         execPath: NODE,
         execArgv: options.node ?? [],
-        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        stdio: ['ignore', options.out ? 'pipe' : 'ignore', 'pipe', 'ipc'],
+        detached: options.group === true,
       }),
     );
     this.#children.push(started);
