@@ -1,15 +1,16 @@
-// Gets the servers that the tests run on. What is missing comes from the system's own packages where that needs no question, on Debian and
-// Ubuntu; elsewhere the commands are printed. Nothing that is installed is removed or replaced for it.
+// Gets the servers that the tests run on, and the process manager that they try a file of deploy/ with. What is missing comes from the
+// system's own packages where that needs no question, on Debian and Ubuntu; elsewhere the commands are printed. Nothing that is installed
+// is removed or replaced for it.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { findServer } from '../test/support/servers.mjs';
 
 /** Those without which tests would be left out. MySQL is in few systems' packages: its tests run on MariaDB where it is not. */
-const NEEDED = ['postgres', 'mariadb', 'redis'];
+const NEEDED = ['postgres', 'mariadb', 'redis', 'supervisor'];
 const OPTIONAL = ['mysql'];
-const NAMES = { postgres: 'PostgreSQL', mariadb: 'MariaDB', mysql: 'MySQL', redis: 'Redis' };
-const APT = { postgres: 'postgresql', mariadb: 'mariadb-server', redis: 'redis-server' };
-const BREW = { postgres: 'postgresql@17', mariadb: 'mariadb', redis: 'redis' };
+const NAMES = { postgres: 'PostgreSQL', mariadb: 'MariaDB', mysql: 'MySQL', redis: 'Redis', supervisor: 'Supervisor' };
+const APT = { postgres: 'postgresql', mariadb: 'mariadb-server', redis: 'redis-server', supervisor: 'supervisor' };
+const BREW = { postgres: 'postgresql@17', mariadb: 'mariadb', redis: 'redis', supervisor: 'supervisor' };
 
 let missing = NEEDED.filter((kind) => findServer(kind) === undefined);
 const failure = missing.length > 0 ? install(missing) : undefined;

@@ -1,18 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { copyCheckout, linkNodeModules, ROOT, run, start, temporary } from './checkout.js';
+import { ROOT, run, start, temporary } from './checkout.js';
+import { type Packed, packCheckout } from './packed.js';
 
 /*
  * The package as npm would publish it, in fresh applications outside this checkout: Nest 12 as ES modules, Nest 11 as
  * CommonJS, and one without the packages that a store needs. Takes the registry, or npm's cache.
  */
-
-interface Packed {
-  readonly filename: string;
-  readonly unpackedSize: number;
-  readonly files: readonly { readonly path: string; readonly mode: number }[];
-}
 
 const workplace = temporary('pack');
 let packed: Packed;
@@ -76,19 +71,7 @@ const TSC = `'${process.execPath}' '${join(ROOT, 'node_modules/typescript/bin/ts
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 beforeAll(async () => {
-  const checkout = join(workplace.path, 'checkout');
-  mkdirSync(checkout);
-  copyCheckout(checkout);
-  linkNodeModules(checkout);
-  // What a former build, or a careless one, could have left behind.
-  mkdirSync(join(checkout, 'dist'));
-  writeFileSync(join(checkout, 'dist/left-over.js'), '');
-  const { stdout } = await run(`npm pack --json --silent --pack-destination '${workplace.path}'`, {
-    cwd: checkout,
-    seconds: 120,
-  });
-  // npm's report is the last thing written; the build may have printed before it.
-  packed = (JSON.parse(stdout.slice(stdout.indexOf('[\n'))) as Packed[])[0]!;
+  packed = await packCheckout(workplace.path);
 }, 130_000);
 
 afterAll(() => workplace.remove());
@@ -99,26 +82,21 @@ describe('the tarball', () => {
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
-      'docs/batches.md',
-      'docs/chains.md',
-      'docs/closures.md',
-      'docs/database.md',
-      'docs/dispatching.md',
-      'docs/encryption.md',
-      'docs/entities.md',
-      'docs/events.md',
-      'docs/middleware.md',
-      'docs/own-driver.md',
-      'docs/redis.md',
-      'docs/scheduling.md',
-      'docs/testing.md',
-      'docs/transactions.md',
-      'docs/unique-jobs.md',
-      'docs/worker.md',
+      'deploy/Dockerfile',
+      'deploy/compose.yaml',
+      'deploy/ecosystem.config.cjs',
+      'deploy/kubernetes.yaml',
+      'deploy/nestjs-queue@.service',
+      'deploy/supervisor.conf',
+      ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
       'package.json',
+      'lib/schematics/collection.json',
+      'lib/schematics/job-middleware.json',
+      'lib/schematics/job.json',
+      'lib/schematics/nest-add.json',
     ];
     const paths = packed.files.map(({ path }) => path);
-    expect(paths.filter((path) => !path.startsWith('dist/')).sort()).toEqual(papers);
+    expect(paths.filter((path) => !path.startsWith('dist/')).sort()).toEqual(papers.sort());
     const built = paths.filter((path) => path.startsWith('dist/'));
     expect(built.filter((path) => !/\.(js|d\.ts)$/.test(path))).toEqual([]);
     expect(built.filter((path) => /\.(spec|test)\.|(^|\/)(test|sample|bench)\//.test(path))).toEqual([]);
@@ -131,11 +109,13 @@ describe('the tarball', () => {
       main: string;
       types: string;
       bin: Record<string, string>;
+      schematics: string;
       exports: Record<string, string | Record<string, string>>;
     };
     const targets = [
       manifest.main,
       manifest.types,
+      manifest.schematics,
       ...Object.values(manifest.bin),
       ...Object.values(manifest.exports).flatMap((entry) =>
         typeof entry === 'string' ? [entry] : Object.values(entry),

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, readdirSync, realpathSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 
-/** @typedef {import('./servers.mjs').ServerKind} ServerKind */
+/** @typedef {import('./servers.mjs').ProgramKind} ProgramKind */
 /** @typedef {import('./servers.mjs').FoundServer} FoundServer */
 
 /** What a server of each kind needs, by its names. The first is the server itself. */
@@ -14,15 +14,16 @@ const PROGRAMS = {
   ],
   mysql: [['mysqld']],
   redis: [['redis-server', 'valkey-server']],
+  supervisor: [['supervisord'], ['supervisorctl']],
 };
 
-/** @type {Map<ServerKind, FoundServer>} */
+/** @type {Map<ProgramKind, FoundServer>} */
 const found = new Map();
 
 /**
  * The programs and version of a server installed here, or undefined. `QUEUE_TEST_WITHOUT=postgres,mysql` makes as if those were absent.
  *
- * @param {ServerKind} kind
+ * @param {ProgramKind} kind
  * @returns {FoundServer | undefined}
  */
 export function findServer(kind) {
@@ -34,7 +35,7 @@ export function findServer(kind) {
 }
 
 /**
- * @param {ServerKind} kind
+ * @param {ProgramKind} kind
  * @returns {FoundServer | undefined}
  */
 function look(kind) {
@@ -58,7 +59,7 @@ function look(kind) {
 /**
  * MariaDB also installs itself as `mysqld`, and MySQL's package may hold that name beside it.
  *
- * @param {ServerKind} kind
+ * @param {ProgramKind} kind
  * @param {string} said
  */
 function isKind(kind, said) {
@@ -70,7 +71,7 @@ function isKind(kind, said) {
 /**
  * The newest first where several versions lie side by side.
  *
- * @param {ServerKind} kind
+ * @param {ProgramKind} kind
  */
 function folders(kind) {
   const path = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
@@ -105,7 +106,7 @@ function newest(parent, names, below) {
  *
  * @param {string} program
  * @param {readonly string[]} names
- * @param {ServerKind} kind
+ * @param {ProgramKind} kind
  */
 function beside(program, names, kind) {
   const real = dirname(realpathSync(program));

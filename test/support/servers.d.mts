@@ -1,12 +1,14 @@
 export type SqlServerKind = 'postgres' | 'mariadb' | 'mysql';
 export type ServerKind = SqlServerKind | 'redis';
+/** What the tests run beside Node: servers, and the process manager that a file in `deploy/` is for. */
+export type ProgramKind = ServerKind | 'supervisor';
 
 export interface FoundServer {
-  readonly kind: ServerKind;
+  readonly kind: ProgramKind;
   /** `15.8`, `10.11.14`. */
   readonly version: string;
   readonly program: string;
-  /** What prepares a data folder, where the server does not do that itself. */
+  /** What prepares a data folder, where the server does not do that itself; of Supervisor, what it is told by. */
   readonly setupProgram?: string;
 }
 
@@ -66,7 +68,7 @@ export interface SqlServer extends PrivateServer {
  * The programs and version of a server installed here, or undefined. MariaDB under the name `mysqld` is not MySQL.
  * `QUEUE_TEST_WITHOUT=postgres,mysql` makes as if those were absent.
  */
-export function findServer(kind: ServerKind): FoundServer | undefined;
+export function findServer(kind: ProgramKind): FoundServer | undefined;
 
 /** What the tests of a kind run on: MariaDB for `mysql` where no MySQL server is installed, else the kind itself. */
 export function standIn(kind: SqlServerKind): SqlServerKind;

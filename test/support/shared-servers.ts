@@ -3,7 +3,7 @@ import {
   findServer,
   standIn,
   startServer,
-  type ServerKind,
+  type ProgramKind,
   type ServerOptions,
   type SqlServer,
   type SqlServerKind,
@@ -84,7 +84,12 @@ export function describeRedis(name: string, tests: () => void): void {
   describeFound('redis', name, tests, 'Redis');
 }
 
-function describeFound(kind: ServerKind, name: string, tests: () => void, called: string): void {
+/** The same for the process manager. */
+export function describeSupervisor(name: string, tests: () => void): void {
+  describeFound('supervisor', name, tests, 'Supervisor');
+}
+
+function describeFound(kind: ProgramKind, name: string, tests: () => void, called: string): void {
   const register = { run: describe, skip: describe.skip };
   if (findServer(kind) !== undefined) {
     register.run(name, tests);
