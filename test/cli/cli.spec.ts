@@ -311,6 +311,32 @@ describe('signals', () => {
   }, 30_000);
 });
 
+describe('queue:monitor', () => {
+  it('ends when those who listen have sent word', async () => {
+    await dispatch(['Greet', 'Ada'], ['Greet', 'Bea']);
+    const args = ['queue:monitor', 'default', '--max=2', '--json', app('alarm.module.js')];
+    const { code, out, err } = await start(fixture.bin, args).ended;
+    expect([code, err]).toEqual([0, 'told of database:default with 2\n']);
+    expect(JSON.parse(out)).toMatchObject([{ connection: 'database', queue: 'default', total: 2, status: 'alert' }]);
+  }, 30_000);
+});
+
+describe('pausing', () => {
+  it('stops a worker of another process, and lets it go on', async () => {
+    const worker = bin('queue:work', '--sleep=0.3');
+    await worker.printed('Worker started');
+    expect((await run('queue:pause', '--connection=database')).code).toBe(0);
+    await worker.printed(/ \[default\] database \.+ PAUSED\n/);
+    await dispatch(['Greet', 'Ada']);
+    const listed = await run('queue:inspect', '--json');
+    expect(JSON.parse(listed.out)).toMatchObject([{ name: 'Greet', attempts: 0 }]);
+    expect(worker.err).not.toContain('Hello Ada');
+    expect((await run('queue:continue', '--connection=database')).code).toBe(0);
+    await worker.printed('Hello Ada');
+    expect((await worker.end('SIGTERM')).code).toBe(0);
+  }, 40_000);
+});
+
 describe('failed jobs', () => {
   it('are listed, sent again and deleted', async () => {
     const [one, two] = await dispatch(['Explode', 'boom'], ['Explode', 'bang', 'high']);

@@ -40,7 +40,7 @@ export class BrittleStore {
         find: (id) => failed!.find(id),
         page: (query) => failed!.page(query),
         count: (query) => failed!.count(query),
-        forget: (ids) => failed!.forget(ids),
+        forget: (ids, failedAt) => failed!.forget(ids, failedAt),
         prune: (before) => failed!.prune(before),
       },
       control: {

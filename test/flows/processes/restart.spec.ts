@@ -1,7 +1,7 @@
 import { beforeEach, afterEach, describe, expect, it } from '@jest/globals';
 import { Site, SITE_STORES } from './site.js';
 
-describe.each(SITE_STORES.filter((store) => store === 'sqlite' || store === 'redis'))('on %s', (store) => {
+describe.each(SITE_STORES)('on %s', (store) => {
   let site: Site;
   beforeEach(async () => {
     site = await Site.open({}, store);
