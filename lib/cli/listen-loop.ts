@@ -49,7 +49,7 @@ export async function listenFor(loop: ListenLoop): Promise<number> {
         hushed: starts.failing,
         onReport: (report) => {
           job.heed(report);
-          if ('worker' in report) starts.worked(report.queue);
+          if ('worker' in report && report.worker === 'working') starts.worked(report.queue);
         },
       });
       const ended = worker.ended.then(() => 'ended' as const);
@@ -65,6 +65,7 @@ export async function listenFor(loop: ListenLoop): Promise<number> {
       job.over();
       const end = await worker.ended;
       if (child.stopping) return child.exitCode(end);
+      if (end.misnamed && !starts.ever) return 1;
       if (loop.tooLarge()) return TOO_LARGE;
       if (end.code === 0 && end.jobs > 0) await child.pause(loop.restMs);
       else if (end.code === 0 && first === 'changed') continue;
@@ -104,6 +105,8 @@ class TimedJob {
 
 /** Processes that did not end well, or could not start. The same trouble is told once. */
 class Starts {
+  /** One of them has worked. */
+  ever = false;
   private failed = 0;
   private greeted = false;
   private reason: string | undefined;
@@ -117,6 +120,7 @@ class Starts {
 
   worked(queue: string): void {
     if (this.failing) this.output.remark('The application starts again.');
+    this.ever = true;
     this.failed = 0;
     this.reason = undefined;
     if (this.greeted || !this.output.isTerminal || this.output.options.json) return;
@@ -136,13 +140,18 @@ class Starts {
       this.output.remark(
         `The application could not start (it ended ${how}). Trying again when its files change, and now and then.`,
       );
-    } else if (this.reason !== undefined && this.reason !== stderr) {
+    } else if (this.reason !== undefined && this.reason !== timeless(stderr)) {
       process.stderr.write(stderr);
     }
-    if (this.failed > 0) this.reason = stderr;
+    if (this.failed > 0) this.reason = timeless(stderr);
     this.failed += 1;
     return Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** (this.failed - 1));
   }
+}
+
+/** Without what Nest says anew each time: its process, the time, and the ids that it makes up. */
+function timeless(stderr: string): string {
+  return stderr.replaceAll(/\[Nest\] \d+ .{0,40}?(?=ERROR|FATAL|WARN)/g, '').replaceAll(/\bid: .*/g, '');
 }
 
 function overrun(name: string, timeoutMs: number): CommandError {

@@ -30,6 +30,7 @@ export async function watchWork({ paths, appFile, args, graceMs, ends, output }:
   const child = new OneChild(graceMs);
   const files = new WatchedFiles(watched, appFile);
   await files.check();
+  let ever = false;
   try {
     for (;;) {
       await files.mark();
@@ -42,6 +43,8 @@ export async function watchWork({ paths, appFile, args, graceMs, ends, output }:
       }
       const end = await worker.ended;
       if (child.stopping) return child.exitCode(end);
+      ever ||= end.worked;
+      if (end.misnamed && !ever) return 1;
       if (changed) continue;
 
       const again = startsAgain(end, ends);

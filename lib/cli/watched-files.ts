@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { watch, type FSWatcher, type Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, sep } from 'node:path';
 import { deferred, type Deferred } from '../support/deferred.js';
 import { CommandError } from './command-error.js';
@@ -10,6 +11,8 @@ const CODE: ReadonlySet<string> = new Set(
 );
 /** A build writes many files: it has ended when nothing has been written for so long. */
 const QUIET_MS = 200;
+/** JSON beyond this many bytes is told by its date alone. */
+const LARGEST_READ = 1_048_576;
 /** Between two looks where the system cannot watch. */
 const POLL_MS = 1_000;
 /** Elsewhere Node makes up recursion itself, and loses a folder that is removed and made again. */
@@ -28,6 +31,7 @@ interface Watched {
 export class WatchedFiles {
   private readonly watchers = new Map<string, Watched>();
   private seen = new Map<string, string>();
+  private readonly contents = new Map<string, { readonly written: string; readonly digest: string }>();
   private next: Deferred<readonly string[]> = deferred();
   private round = 0;
   private quiet: NodeJS.Timeout | undefined;
@@ -103,7 +107,7 @@ export class WatchedFiles {
       await this.watch(around, dirname(path), (name) => name === basename(path));
       const there = await stat(path).catch(() => undefined);
       if (there?.isDirectory()) await this.scanFolder(path, true, files, present);
-      else if (there) files.set(path, state(there));
+      else if (there) files.set(path, await this.state(path, there));
     }
     for (const [key, { watcher }] of this.watchers) {
       if (present.has(key)) continue;
@@ -132,9 +136,22 @@ export class WatchedFiles {
         if (entry.isDirectory()) return this.scanFolder(path, false, files, present);
         if (!CODE.has(extname(entry.name))) return;
         const there = await stat(path).catch(() => undefined);
-        if (there) files.set(path, state(there));
+        if (there) files.set(path, await this.state(path, there));
       }),
     );
+  }
+
+  /** An application may write JSON as it starts, such as the description of its API: the same again is no change. */
+  private async state(path: string, there: Stats): Promise<string> {
+    const written = `${there.mtimeMs} ${there.size} ${there.ino}`;
+    if (extname(path) !== '.json' || there.size > LARGEST_READ) return written;
+    const known = this.contents.get(path);
+    if (known?.written === written) return known.digest;
+    const content = await readFile(path).catch(() => undefined);
+    if (!content) return written;
+    const digest = createHash('sha256').update(content).digest('base64');
+    this.contents.set(path, { written, digest });
+    return digest;
   }
 
   private async watch(
@@ -172,10 +189,6 @@ export class WatchedFiles {
     watcher.close();
     if (this.watchers.get(key)?.watcher === watcher) this.watchers.delete(key);
   }
-}
-
-function state({ mtimeMs, size, ino }: Stats): string {
-  return `${mtimeMs} ${size} ${ino}`;
 }
 
 function leftOut(name: string): boolean {

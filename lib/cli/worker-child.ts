@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { onTold, order, spawnSelf, type SelfProcessOptions } from './self-process.js';
+import { onTold, order, spawnSelf, type Order, type SelfProcessOptions } from './self-process.js';
 import type { WorkReport } from './work-reports.js';
 
 /** How a worker's process ended. */
@@ -8,6 +8,8 @@ export interface ChildEnd {
   readonly signal: NodeJS.Signals | null;
   /** It had reached its store and begun to work. */
   readonly worked: boolean;
+  /** It was to work at a connection or a queue that cannot be. */
+  readonly misnamed: boolean;
   /** Jobs that it had begun. */
   readonly jobs: number;
   /** What it wrote to stderr before it worked, where that was kept back. */
@@ -30,6 +32,9 @@ export class WorkerChild {
   readonly ended: Promise<ChildEnd>;
   private readonly process: ChildProcess;
   private worked = false;
+  private misnamed = false;
+  /** What it was told before it worked. */
+  private readonly early: Order[] = [];
   private jobs = 0;
   private stderr = '';
 
@@ -48,7 +53,14 @@ export class WorkerChild {
     });
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void =>
-        resolve({ code, signal, worked: this.worked, jobs: this.jobs, stderr: this.stderr });
+        resolve({
+          code,
+          signal,
+          worked: this.worked,
+          misnamed: this.misnamed,
+          jobs: this.jobs,
+          stderr: this.stderr,
+        });
       this.process.once('error', (error) => {
         this.stderr += `${error.message}\n`;
         end(1, null);
@@ -65,7 +77,8 @@ export class WorkerChild {
     });
   }
 
-  order(what: Parameters<typeof order>[1]): void {
+  order(what: Order): void {
+    if (!this.worked) this.early.push(what);
     order(this.process, what);
   }
 
@@ -75,8 +88,11 @@ export class WorkerChild {
   }
 
   private told(report: WorkReport, listener: WorkerChildOptions['onReport']): void {
-    if ('worker' in report && !this.worked) {
+    if ('worker' in report && report.worker === 'misnamed') this.misnamed = true;
+    else if ('worker' in report && !this.worked) {
       this.worked = true;
+      // An application that listens to its parent as it loads takes what comes before the worker listens.
+      for (const what of this.early) order(this.process, what);
       process.stderr.write(this.stderr);
       this.stderr = '';
     }

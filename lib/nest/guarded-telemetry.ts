@@ -1,6 +1,7 @@
 import type { AttemptTrace, PublishTrace, QueueTelemetry, TraceValues } from '../contracts/telemetry.js';
 import { InvalidOptionError } from '../support/queue-error.js';
 
+const ignored = (): void => {};
 const VERBS = ['publishing', 'processing', 'current'] as const;
 
 /** @throws InvalidOptionError for what traces nothing */
@@ -51,7 +52,9 @@ export function guardedTelemetry(
         return ran.value;
       };
       try {
-        void trace.run(once);
+        const answer: unknown = trace.run(once);
+        // One derived from the function's own, by `finally()` or an async function: nobody waits for it, and it rejects with that one.
+        if (answer instanceof Promise && !(ran && 'value' in ran && ran.value === answer)) answer.catch(ignored);
       } catch (error) {
         if (!ran || !('error' in ran) || ran.error !== error) failed('run', error);
       }

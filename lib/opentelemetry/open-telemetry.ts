@@ -1,6 +1,8 @@
 import type { Context, Span, TracerProvider } from '@opentelemetry/api';
 import type { AttemptTrace, PublishTrace, QueueTelemetry } from '../contracts/telemetry.js';
+import { toError } from '../support/error-text.js';
 import { describe, InvalidOptionError } from '../support/queue-error.js';
+import { withoutSecrets } from '../support/without-secrets.js';
 import { loadApi, type Api } from './api.js';
 import {
   isFailure,
@@ -105,8 +107,15 @@ function fail(span: Span, error: unknown, { SpanStatusCode }: Api, at?: number):
   span.setStatus({ code: SpanStatusCode.ERROR, message: exception.message });
 }
 
-function asException(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+/** Without the passwords of URLs, as they turn up in the errors of drivers: spans leave the house. */
+function asException(thrown: unknown): { name: string; message: string; stack?: string; code?: string | number } {
+  const { name, message, stack, code } = toError(thrown) as Error & { readonly code?: unknown };
+  return {
+    name,
+    message: withoutSecrets(String(message)),
+    ...(typeof stack === 'string' && { stack: withoutSecrets(stack) }),
+    ...((typeof code === 'string' || typeof code === 'number') && { code }),
+  };
 }
 
 function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {

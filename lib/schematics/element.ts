@@ -105,7 +105,15 @@ function provide(tree: Tree, { logger }: SchematicContext, file: string, { class
     logger.warn(`The providers of ${module.slice(1)} are no plain list. Add ${className} to them.`);
     return [];
   }
-  return rewrite(tree, module, withImport(listed, className, importPath(module, file, app.esm))) ? [module] : [];
+  const path = importPath(module, file, app.esm);
+  const imported = withImport(listed, className, path);
+  if (imported === listed && !source.includes(path)) {
+    logger.warn(
+      `${module.slice(1)} imports another ${className}. Add the new one to its providers under another name.`,
+    );
+    return [];
+  }
+  return rewrite(tree, module, imported) ? [module] : [];
 }
 
 /** As Nest's own schematics name files. */

@@ -121,6 +121,9 @@ function inserted(source: string, tokens: readonly Token[], { open, close }: Bra
   const last = tokens[close - 1]!;
   const bracket = tokens[close]!;
   if (close === open + 1) {
+    // A comment stays where it is.
+    const kept = source.slice(tokens[open]!.end, bracket.start).trim() !== '';
+    if (kept) return spliced(source, tokens[open]!.end, `${item},${source[tokens[open]!.end] === '/' ? ' ' : ''}`);
     if (bracket.text === ']') return source.slice(0, tokens[open]!.end) + item + source.slice(bracket.start);
     return `${source.slice(0, tokens[open]!.end)}${newline(source)}  ${item},${newline(source)}${source.slice(bracket.start)}`;
   }

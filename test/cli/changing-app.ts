@@ -101,7 +101,7 @@ export class ChangingApp {
   }
 
   /** Queues a job: `Walk`, its name in the ledger, and how long it takes. */
-  async dispatch(kind: 'Walk' | 'PatientWalk' | 'Spin' | 'Leave', name: string, ms = 0): Promise<void> {
+  async dispatch(kind: 'Walk' | 'PatientWalk' | 'Around' | 'Spin' | 'Leave', name: string, ms = 0): Promise<void> {
     const producer = (this.producer ??= this.start(join(this.fixture.folder, 'dispatch.js'), []));
     await this.until('a producer', () => /^ready$/m.test(producer.out));
     producer.write(JSON.stringify([kind, name, ms]));

@@ -48,12 +48,13 @@ describe('queue:listen', () => {
   it('kills a process whose job overruns --timeout, and ends with 1; the job comes back by its lease', async () => {
     const listener = app.runOwn('queue.js', 'queue:listen', 'database', '--timeout=1', '--quiet');
     await app.dispatch('PatientWalk', 'patient', 1_500);
+    await app.dispatch('Around', 'within', 1_500);
     await app.dispatch('Walk', 'long', 2_000);
     expect(await listener.ended).toEqual({ code: 1, signal: null });
     expect(listener.err).toMatch(/ERROR {2}Walk ran for more than 1 seconds: its process was killed/);
     expect(listener.err).toMatch(/^ {7}The job runs again when its lease has run out\./m);
-    // A timeout of its own beats the listener's.
-    expect(app.notes('end').map(({ job }) => job)).toEqual(['patient']);
+    // A timeout of its own beats the listener's, also while it runs a job without one inside itself.
+    expect(app.notes('end').map(({ job }) => job)).toEqual(['patient', 'within']);
     const { pid } = await app.noted('start', 'long');
     expect(gone(pid)).toBe(true);
 
@@ -98,6 +99,16 @@ describe('queue:listen', () => {
     expect(await listener.ended).toEqual({ code: 0, signal: null });
     expect(listener.err).toBe('');
   }, 60_000);
+
+  it.each([
+    ['queue:listen', ['nowhere'], 'The [nowhere] queue connection has not been configured.'],
+    ['queue:listen', ['database', '--queue=no name'], 'The queue name "no name" cannot be used.'],
+    ['queue:work', ['nowhere', '--watch'], 'The [nowhere] queue connection has not been configured.'],
+  ])('%s %j ends with 1, since no other process would fare better', async (command, args, complaint) => {
+    const listener = app.run(command, ...args);
+    expect(await listener.ended).toEqual({ code: 1, signal: null });
+    expect(listener.said(complaint)).toBe(1);
+  });
 
   it('ends with 12 when it is larger than --memory', async () => {
     const listener = app.run('queue:listen', 'database', '--memory=1', '--quiet');

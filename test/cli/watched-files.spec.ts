@@ -64,6 +64,16 @@ describe('watched files', () => {
     expect(await silent()).toBe(true);
   });
 
+  it('take JSON that says the same again for unchanged', async () => {
+    put('dist/api.json', '{}');
+    await changed();
+    await files.mark();
+    put('dist/api.json', '{}');
+    expect(await silent()).toBe(true);
+    put('dist/api.json', '[]');
+    expect(await changed()).toEqual(['api.json']);
+  });
+
   it('take what is there at a mark for known', async () => {
     put('dist/app.js', 'other');
     await files.mark();

@@ -68,6 +68,7 @@ const BROKEN: readonly (readonly [string, QueueTelemetry])[] = [
   ['run does not call', telemetry({ run: () => undefined as never })],
   ['run calls twice', telemetry({ run: (fn) => (fn(), fn()) })],
   ['run loses the answer', telemetry({ run: (fn) => (fn(), undefined as never) })],
+  ['run answers by a promise of its own', telemetry({ run: (fn) => derived(fn()) })],
   ['run swallows', telemetry({ run: (fn) => quietly(fn) })],
   ['ended throws', telemetry({ ended: oops })],
   ['ended rejects', telemetry({ ended: (() => Promise.reject(new Error('later'))) as never })],
@@ -78,6 +79,10 @@ const BROKEN: readonly (readonly [string, QueueTelemetry])[] = [
   ['processing gives nonsense', telemetry({ processing: () => ({}) as never })],
   ['publishing gives nonsense', telemetry({ publishing: () => 7 as never })],
 ];
+
+function derived<R>(answer: R): R {
+  return answer instanceof Promise ? (answer.finally(() => undefined) as R) : answer;
+}
 
 function quietly<R>(fn: () => R): R {
   try {

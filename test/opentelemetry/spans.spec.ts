@@ -419,6 +419,20 @@ describe('what travels', () => {
   });
 });
 
+describe('an error in a span', () => {
+  it.each<[string, unknown, string]>([
+    ['has no password of a URL', new Error('no answer of redis://ada:secret@host:6379'), 'redis://ada:***@host:6379'],
+    ['may be anything that was thrown', Object.create(null), 'The job threw'],
+  ])('%s', (_what, error, expected) => {
+    const to = { kind: 'job', connection: 'memory', driver: 'memory', queue: 'default' } as const;
+    openTelemetry().publishing(to)!.ended({ jobs: 1, error });
+    const { status, events } = tracing.one('publish default');
+    expect(status.message).toContain(expected);
+    expect(events[0]!.attributes!['exception.message']).toBe(status.message);
+    expect(JSON.stringify(events)).not.toContain('secret');
+  });
+});
+
 describe('how long a span is', () => {
   it('ends with the handler, or its failed(), however long the store takes', async () => {
     const job = { queue: 'default', id: '1', name: 'job', attempts: 1, connection: 'memory' } as JobContext;

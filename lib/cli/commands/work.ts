@@ -1,18 +1,20 @@
 import { WorkerStarting, WorkerStopping } from '../../contracts/queue-events.js';
 import { Command, Option } from 'commander';
+import { queueNames } from '../../connections/queue-name.js';
 import { durationMs } from '../../support/duration.js';
 import type { Invocation, QueueCommand } from '../command.js';
 import { flagArguments, globalArguments } from '../flag-arguments.js';
 import { addHealthFlags, startHealth, type HealthFlags } from '../health-flags.js';
 import type { OpenApp } from '../open-app.js';
 import type { Output } from '../output.js';
+import { tellParent } from '../self-process.js';
 import { WorkerSignals } from '../signals.js';
 import { clean } from '../style.js';
 import { supervisedBy, SupervisedWorker } from '../supervised-worker.js';
 import { watchWork } from '../watch-work.js';
 import { jsonLine, textLine } from '../work-line-format.js';
 import { workLines, type WorkLine } from '../work-lines.js';
-import { reportToParent } from '../work-reports.js';
+import { reportToParent, type WorkReport } from '../work-reports.js';
 import { addWorkerFlags, workerOptions, type WorkerFlags } from '../worker-flags.js';
 
 const DEFAULT_GRACE_S = 25;
@@ -50,6 +52,7 @@ export const work: QueueCommand<WorkFlags> = {
     if (typeof app === 'string') return 0;
 
     supervised?.watch(app);
+    checkNames(app, given);
     pointOutLonely(app, given.connection, output);
     report(app, output, options.banner !== false);
     app.worker.ownProcess();
@@ -129,6 +132,17 @@ async function overdue(signals: WorkerSignals, graceMs: number): Promise<number>
   await signals.stopped;
   await new Promise<void>((resolve) => setTimeout(resolve, graceMs + BEYOND_GRACE_MS).unref());
   return 1;
+}
+
+/** @throws UnknownConnectionError, InvalidQueueNameError; a parent that would start another worker is told that it is in vain */
+function checkNames({ manager }: OpenApp, { connection, queues }: ReturnType<typeof workerOptions>): void {
+  try {
+    manager.connection(connection);
+    queueNames(queues ?? []);
+  } catch (error) {
+    tellParent({ worker: 'misnamed' } satisfies WorkReport);
+    throw error;
+  }
 }
 
 /** A connection that this process would wait at in vain. */

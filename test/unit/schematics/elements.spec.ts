@@ -146,6 +146,14 @@ describe('ProcessPodcast', () => {
     expect(sync.files['src/now.job.ts']).toContain(`@Job({ connection: 'sync' })\nexport class Now`);
   });
 
+  it('does not list another class of that name', async () => {
+    const module = `import { X } from './other.js';\n${APP_MODULE}`;
+    const files = { ...ESM_APP, 'src/app.module.ts': module };
+    const { warned, touched } = await runSchematic(files, job(given('x', { spec: false })));
+    expect(warned).toEqual([expect.stringMatching(/^src\/app\.module\.ts imports another X\./)]);
+    expect(touched).toEqual(['src/x/x.job.ts']);
+  });
+
   it('says where the class could not be listed', async () => {
     const shared = { ...ESM_APP, 'src/app.module.ts': '@Module({ providers: shared })\nexport class AppModule {}\n' };
     const { warned, touched } = await runSchematic(shared, job(given('x', { spec: false })));

@@ -50,6 +50,12 @@ describe('a class in the providers of a module', () => {
       `{ /* ] */ imports: [load('],', \`\${pick(']')}]\`, /[\\]}]/)], providers: [{ provide: '}', useValue: 1 }, SendMail] }`,
     ],
     [
+      'nothing but a comment on a line',
+      `{\n  providers: [\n    // none yet ]\n  ],\n}`,
+      `{\n  providers: [SendMail,\n    // none yet ]\n  ],\n}`,
+    ],
+    ['nothing but a comment', `{ providers: [/* none */] }`, `{ providers: [SendMail, /* none */] }`],
+    [
       'a class of that name elsewhere in the list',
       `{ providers: [{ provide: Mail, useClass: SendMail }] }`,
       `{ providers: [{ provide: Mail, useClass: SendMail }, SendMail] }`,
