@@ -50,7 +50,11 @@ export async function changePause(
     await answerWithin(change.queue(manager, on.name, target.queue));
     // By the name it has in the store: what is forwarded is paused where its jobs are.
     const real = on.queueName(target.queue);
-    return done(`queue [${on.name}:${real}]`, { connection: on.name, queue: real });
+    done(`queue [${on.name}:${real}]`, { connection: on.name, queue: real });
+    if (change.paused || (await answerWithin(manager.pausedQueues(on.name, [target.queue]))).length === 0) return;
+    return output.remark(
+      `It stays paused with its connection, or with all: queue:resume --connection=${on.name}, or queue:resume --all.`,
+    );
   }
   if (connection !== undefined) {
     const { name } = manager.connection(connection);

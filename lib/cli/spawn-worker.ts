@@ -1,9 +1,10 @@
 import { Command } from 'commander';
+import { readBeat } from '../worker/supervisor/beat.js';
 import type { ResolvedSupervisor } from '../worker/supervisor/supervisor-options.js';
 import type { WorkerEars, WorkerProcess } from '../worker/supervisor/supervised-process.js';
 import type { GlobalOptions } from './command.js';
 import { flagArguments, globalArguments } from './flag-arguments.js';
-import { onTold, order, spawnSelf } from './self-process.js';
+import { onTold, order, spawnSelf, type Order } from './self-process.js';
 import { SUPERVISED } from './supervised-worker.js';
 import { addWorkerFlags } from './worker-flags.js';
 
@@ -49,7 +50,16 @@ export function spawnWorker(
     });
     stream.on('close', () => rest !== '' && print.line(rest));
   }
-  onTold(child, (what) => ears.told(what));
+  // An application that listens to its parent as it loads takes what comes before the worker listens: said again once that works.
+  const early: Order[] = [];
+  let works = false;
+  onTold(child, (what) => {
+    if (!works && (readBeat(what)?.state ?? 'starting') !== 'starting') {
+      works = true;
+      for (const one of early) order(child, one);
+    }
+    ears.told(what);
+  });
   child.on('error', (error) => {
     // Other faults of a process that runs, such as a signal that cannot be sent, show in what becomes of it.
     if (child.pid === undefined) ears.ended(null, null, error);
@@ -63,5 +73,12 @@ export function spawnWorker(
     const timer = setTimeout(ended, LAST_WORDS_MS);
     child.once('close', ended);
   });
-  return { pid: child.pid, order: (what) => order(child, what), kill: () => void child.kill('SIGKILL') };
+  return {
+    pid: child.pid,
+    order: (what) => {
+      if (!works) early.push(what);
+      return order(child, what);
+    },
+    kill: () => void child.kill('SIGKILL'),
+  };
 }

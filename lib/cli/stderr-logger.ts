@@ -22,6 +22,8 @@ const OF_NESTS_BOOT = new Set([
   'WebSocketsController',
   'GraphQLModule',
 ]);
+/** The context under which Nest prints what kept the application from booting: the command says it itself, in two lines. */
+const OF_A_FAILED_BOOT = 'ExceptionHandler';
 /** The context of the queue's own log. */
 const QUEUE = 'Queue';
 const ALWAYS_SHOWN = new Set<LogLevel>(['warn', 'error', 'fatal']);
@@ -48,6 +50,7 @@ export class StderrLogger extends ConsoleLogger {
     _stream?: 'stdout' | 'stderr',
     ...rest: unknown[]
   ): void {
+    if (!this.showsBoot && context === OF_A_FAILED_BOOT) return;
     if (!this.showsBoot && this.hidden.has(context ?? '') && !ALWAYS_SHOWN.has(logLevel)) return;
     // What follows the stream differs between the releases of Nest.
     const print = super.printMessages.bind(this) as (...args: unknown[]) => void;

@@ -34,7 +34,7 @@ function told(note: SupervisorNote): string {
     case 'too-large':
       return `worker ${note.pid} has grown to ${Math.round(note.rss)} MB: it ends after its jobs`;
     case 'ended':
-      return `${ended(note)}${note.waitMs > 0 ? `; the next one starts in ${runtime(note.waitMs)}` : ''}`;
+      return `${ended(note)}${note.waitMs > 0 ? `; the next one starts in ${(note.waitMs / 1_000).toFixed(1)} s` : ''}`;
     case 'paused':
     case 'resumed':
       return note.event;

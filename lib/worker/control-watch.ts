@@ -85,7 +85,7 @@ export class ControlWatch {
     // One that is gone, as in a store that was emptied, asks nothing of anybody.
     this.#restarted ||= left.some((mark) => !this.#earlier!.has(mark));
     this.#allPaused = marks.allPaused;
-    const whole = marks.paused.includes(EVERY_QUEUE);
+    const whole = marks.allPaused || marks.paused.includes(EVERY_QUEUE);
     const paused = new Set(this.queues.filter((_, index) => whole || marks.paused.includes(real[index]!)));
     const { name } = this.connection;
     for (const queue of this.queues) {

@@ -276,6 +276,15 @@ describe('its lock', () => {
     expect(readdirSync(folder)).toEqual(['failed-jobs.json']);
   });
 
+  it('is left to whoever took it over a moment later from the same dead process', async () => {
+    const held = await new FileLock(path).acquire(1_000);
+    const other = readlinkSync(lock()).replace(/^\S+/, 'other');
+    rmSync(lock());
+    symlinkSync(other, lock());
+    await held.release();
+    expect(readlinkSync(lock())).toBe(other);
+  });
+
   it('is waited for, and one who waits in vain changes nothing', async () => {
     const held = await new FileLock(path).acquire(1_000);
     await expect(new FileLock(path).acquire(100)).rejects.toMatchObject({

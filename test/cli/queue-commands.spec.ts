@@ -67,6 +67,21 @@ describe.each(STORES)('queue:pause and queue:resume on %s', (store) => {
     expect(await at.manager.isPaused(store, 'emails')).toBe(true);
   });
 
+  it('says what stays paused, and shows it', async () => {
+    const at = await open(store);
+    await runCommand(at, 'queue:pause emails');
+    await runCommand(at, 'queue:pause --all');
+    expect(await runCommand(at, 'queue:resume emails')).toEqual({
+      code: 0,
+      out: `Job processing on queue [${store}:emails] has been resumed.\n`,
+      err: `It stays paused with its connection, or with all: queue:resume --connection=${store}, or queue:resume --all.\n`,
+    });
+    expect((await runCommand(at, 'queue:monitor emails')).out).toMatch(/ OK, paused\n$/);
+    await runCommand(at, 'queue:resume --all');
+    expect((await runCommand(at, 'queue:resume emails')).err).toBe('');
+    expect((await runCommand(at, 'queue:monitor emails')).out).toMatch(/ OK\n$/);
+  });
+
   it('what is forwarded is paused where its jobs are', async () => {
     const at = await open(store);
     at.manager.forward('mails', 'emails');

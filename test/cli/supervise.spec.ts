@@ -292,13 +292,13 @@ describe('what it prints', () => {
     [{ ...ended, reason: 'interrupted', expected: true }, 'worker 4711 ended after 2.50s', false],
     [
       { ...ended, code: null, signal: 'SIGSEGV', waitMs: 4_000 },
-      'worker 4711 was ended by SIGSEGV after 2.50s; the next one starts in 4.00s',
+      'worker 4711 was ended by SIGSEGV after 2.50s; the next one starts in 4.0 s',
       true,
     ],
     [{ ...ended, code: 1, reason: 'timed_out' }, 'worker 4711 ended with code 1 (timed_out) after 2.50s', true],
     [
       { ...ended, pid: undefined, code: null, error: 'spawn EAGAIN', waitMs: 1_000 },
-      'a worker could not be started: spawn EAGAIN; the next one starts in 1.00s',
+      'a worker could not be started: spawn EAGAIN; the next one starts in 1.0 s',
       true,
     ],
     [{ event: 'killed', pid: 4711, cause: 'grace' }, 'worker 4711 did not end within its grace: killed', true],

@@ -8,8 +8,6 @@ import { FailedFileBusyError } from './failed-file-error.js';
 
 /** Whoever holds the lock writes one file: that takes milliseconds. Longer than this, and nobody is at work any more. */
 const STALE_MS = 30_000;
-/** A lock that was held longer than this may be somebody else's by now. */
-const SURE_MS = 10_000;
 const SHORTEST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 50;
 
@@ -50,21 +48,20 @@ export class FileLock {
     const own: Holder = { nonce: nonce(), pid: process.pid, space: this.#space };
     const until = performance.now() + ms;
     for (let pause = SHORTEST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-      const since = performance.now();
-      if ((await this.#create(this.path, own)) || (await this.#takeOver(own))) return this.#held(own, since);
+      if ((await this.#create(this.path, own)) || (await this.#takeOver(own))) return this.#held(own);
       if (performance.now() >= until) throw new FailedFileBusyError(this.file, ms, this.path);
       await sleep(pause * (0.5 + Math.random()));
     }
   }
 
-  #held(own: Holder, since: number): Held {
+  #held(own: Holder): Held {
     const still = async (): Promise<boolean> => (await this.#holder())?.nonce === own.nonce;
     return {
       draft: draftOf(this.file, own.nonce),
       still,
       release: async () => {
-        if (performance.now() - since > SURE_MS && !(await still())) return;
-        await unlink(this.path).catch(ifMissing);
+        // Another one may have found the same dead holder, and taken over a moment later: then it is theirs.
+        if (await still()) await unlink(this.path).catch(ifMissing);
       },
     };
   }

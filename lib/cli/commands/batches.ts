@@ -78,8 +78,9 @@ async function show(app: OpenApp, output: Output, id: string, query: { limit: nu
     return output.json({ ...batch.toJSON(), state: found.state, members: shown, ...(next !== undefined && { next }) });
   }
   output.table(columns(output), [found]);
-  if (members.length === 0) return output.say('\nIt has no jobs.');
   output.line('');
+  if (members.length === 0)
+    return output.say(query.after === undefined ? 'It has no jobs.' : `It has no jobs behind [${query.after}].`);
   output.table<(typeof members)[number]>(
     [
       { title: 'Job', value: (one) => one.id },

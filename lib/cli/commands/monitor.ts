@@ -13,7 +13,7 @@ interface Options {
   readonly exitCode?: boolean;
 }
 
-type Row = MonitoredQueue & { readonly status: 'ok' | 'alert' };
+type Row = MonitoredQueue & { readonly status: 'ok' | 'alert'; readonly paused?: boolean };
 
 export const monitor: QueueCommand<Options> = {
   name: 'queue:monitor',
@@ -35,7 +35,7 @@ export const monitor: QueueCommand<Options> = {
     );
     const rows = sizes.map((one): Row => ({ ...one, status: one.total >= options.max ? 'alert' : 'ok' }));
     if (output.options.json) output.json(rows.map(shown));
-    else output.table(COLUMNS, rows);
+    else output.table(COLUMNS, await withPauses(app, rows));
     return options.exitCode && rows.some(({ status }) => status === 'alert') ? 1 : 0;
   },
 };
@@ -45,6 +45,16 @@ async function monitored(app: OpenApp, named: readonly string[], max: number): P
   // `default` and `redis:default` may be one.
   const byName = new Map(found.map((one) => [`${one.connection}\n${one.queue}`, one]));
   return [...byName.values()];
+}
+
+/** A queue that is paused does not get shorter: whoever looks at it should know. */
+async function withPauses({ manager }: OpenApp, rows: readonly Row[]): Promise<Row[]> {
+  return Promise.all(
+    rows.map(async (row) => {
+      const paused = await answerWithin(manager.pausedQueues(row.connection, [row.queue]));
+      return { ...row, paused: paused.length > 0 };
+    }),
+  );
 }
 
 function targetOf({ manager }: OpenApp, text: string) {
@@ -78,7 +88,7 @@ const COLUMNS: readonly Column<Row>[] = [
   },
   {
     title: 'Status',
-    value: ({ status }) => status.toUpperCase(),
+    value: ({ status, paused }) => `${status.toUpperCase()}${paused ? ', paused' : ''}`,
     colour: ({ status }) => (status === 'alert' ? 'red' : 'green'),
   },
 ];

@@ -29,6 +29,7 @@ export const supervise: QueueCommand = {
   async run({ args, options, output, open }) {
     // From here on SIGTERM is ours, also while the application boots and while it shuts down.
     const signals = new WorkerSignals();
+    outliveReaders();
     const app = await Promise.race([open(), signals.stopped]);
     if (typeof app === 'string') return 0;
     const chosen = choose(app.supervisors, args[0] as readonly string[]);
@@ -52,6 +53,15 @@ export const supervise: QueueCommand = {
     return hurried ? 1 : 0;
   },
 };
+
+/** Whoever reads what is printed may go first, as `tee` does at Ctrl-C: the workers must not be left alone because of that. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+  }
+}
+
+function ignore(): void {}
 
 /** @throws CommandError where there is none, or not the one that is asked for */
 function choose(configured: OpenApp['supervisors'], names: readonly string[]): readonly ResolvedSupervisor[] {

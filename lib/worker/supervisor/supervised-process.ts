@@ -130,10 +130,12 @@ export class SupervisedProcess {
   /** A job may block it for as long as its timeout, after which its own watchdog ends it. */
   get #patienceMs(): number {
     const { timeoutMs, timeoutGraceMs } = this.options;
-    const told = this.beat?.patienceMs;
-    if (told === null) return Infinity;
-    // A job that has blocked it from its first moment could not be told of; those with a longer timeout are told of before they start.
-    const patienceMs = Math.max(timeoutMs, told ?? 0) + timeoutGraceMs + BEYOND_TIMEOUT_MS;
-    return this.beat ? patienceMs : Math.max(patienceMs, BOOT_MS);
+    const { patienceMs: told = 0, state = 'starting' } = this.beat ?? {};
+    const boots = state === 'starting';
+    // A job that has blocked it from its first moment could not be told of, and with a timeout of 0 it may do so for ever.
+    if (told === null || (timeoutMs === 0 && !boots)) return Infinity;
+    // Those with a longer timeout of their own are told of before they start.
+    const patienceMs = Math.max(timeoutMs, told) + timeoutGraceMs + BEYOND_TIMEOUT_MS;
+    return boots ? Math.max(patienceMs, BOOT_MS) : patienceMs;
   }
 }

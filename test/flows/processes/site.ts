@@ -59,6 +59,11 @@ export class Child {
     this.#process.kill(signal);
   }
 
+  /** Nobody reads what it prints any more. */
+  unread(): void {
+    this.#process.stdout!.destroy();
+  }
+
   /** Sends a signal; tells how the process ended, and how long that took. */
   async end(signal: NodeJS.Signals): Promise<Ended> {
     const at = performance.now();

@@ -136,6 +136,25 @@ describe('a supervisor', () => {
   );
 
   it(
+    'stays until its workers have ended, although nobody reads what it prints any more',
+    async () => {
+      main = await supervised({ maxProcesses: 1 });
+      await main.workers(1);
+      const producer = await main.site.producer();
+      const [id] = await producer.dispatch(['Nap', 1_500]);
+      await main.site.seen('start', id!);
+      expect(main.said('started')).toHaveLength(1);
+      main.child.unread();
+      const { code, signal, err } = await main.child.end('SIGTERM');
+      expect({ code, signal }).toEqual({ code: 0, signal: null });
+      expect(err).not.toContain('EPIPE');
+      expect(main.site.lines('end', id)).toHaveLength(1);
+      await main.gone();
+    },
+    LIMIT_MS,
+  );
+
+  it(
     'ends in order with its whole process group, and at once when it is told a second time',
     async () => {
       main = await supervised({ maxProcesses: 1, concurrency: 2, grace: 60 }, { group: true });

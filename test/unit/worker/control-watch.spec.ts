@@ -79,12 +79,16 @@ describe('ControlWatch', () => {
     expect(watch.open).toEqual(['low']);
     state.marks = { allPaused: true, paused: ['low'] };
     await watch.look();
-    expect(watch.open).toEqual(['high']);
+    // A pause of all is told of each of them, by its worker's lines too.
+    expect(watch.open).toEqual([]);
     expect(watch.allPaused).toBe(true);
+    state.marks = { allPaused: false, paused: ['low'] };
+    await watch.look();
+    expect(watch.open).toEqual(['high']);
     expect(events.map((one) => [one.constructor.name, (one as WorkerQueuePaused).queue])).toEqual([
       ['WorkerQueuePaused', 'high'],
-      ['WorkerQueueResumed', 'high'],
       ['WorkerQueuePaused', 'low'],
+      ['WorkerQueueResumed', 'high'],
     ]);
   });
 

@@ -323,6 +323,18 @@ describe('what goes wrong', () => {
     expect(processes[0]!.killed).toBe(true);
   });
 
+  it('may be blocked for ever where no job has a timeout, but not while it boots', async () => {
+    void supervisor({ queues: ['high'], minProcesses: 2, maxProcesses: 2, timeout: 0 }).run();
+    const [boots, works] = processes;
+    boots!.beat({ state: 'starting' });
+    works!.beat({ running: 1 });
+    telling = () => undefined;
+    await seconds(59);
+    expect(boots!.killed).toBe(false);
+    await seconds(600);
+    expect([boots!.killed, works!.killed]).toEqual([true, false]);
+  });
+
   it('is not held against it while the machine slept', async () => {
     void supervisor({ queues: ['high'], maxProcesses: 1, timeout: 1, timeoutGrace: 1 }).run();
     await seconds(2);
