@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import type { GlobalOptions, QueueCommand } from './command.js';
 import { CommandError } from './command-error.js';
 import { commands } from './commands/all-commands.js';
@@ -85,7 +85,7 @@ function build(options: ProgramOptions, run: Run): Command {
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription })
     .configureOutput({ outputError: () => undefined })
     .exitOverride()
     .option('--json', 'print JSON')
@@ -98,6 +98,11 @@ function build(options: ProgramOptions, run: Run): Command {
   program.description('Works, and looks after, the queues of a Nest application.');
   for (const one of commands) describe(program.command(one.name), one, `${options.name} ${one.name}`, run);
   return program;
+}
+
+/** Without what an option that may go without a value stands for then: its description says that in words. */
+function optionDescription(option: Option): string {
+  return new Help().optionDescription(option).replace(' (preset: "")', '');
 }
 
 function describe(command: Command, one: QueueCommand, call: string, run: Run): Command {

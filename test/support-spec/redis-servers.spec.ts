@@ -67,12 +67,20 @@ describeRedis('a private Redis', () => {
     owner.kill('SIGKILL');
     await once(owner, 'exit');
     const limit = performance.now() + 10_000;
-    while (nodes.some(({ dataDir }) => existsSync(dirname(dataDir)))) {
+    while (nodes.some(({ dataDir, pid }) => existsSync(dirname(dataDir)) || runs(pid))) {
       if (performance.now() > limit) throw new Error('The nodes outlive their owner.');
       await sleep(50);
     }
   }, 30_000);
 });
+
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 describeRedis('a private cluster', () => {
   let cluster: RedisCluster;

@@ -53,6 +53,8 @@ export class RedisServer extends ServerProcess {
           port,
           bind: '127.0.0.1',
           dir: dataDir,
+          // The guard of its folder knows it by its command line.
+          'set-proc-title': 'no',
           ...(sentinel ? {} : { save: '""', appendonly: 'yes', appendfsync: durable ? 'always' : 'no' }),
           // A rewrite would fork in the middle of a test.
           ...(sentinel ? {} : { 'auto-aof-rewrite-percentage': 0, 'repl-diskless-sync-delay': 0 }),
