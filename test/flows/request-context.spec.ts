@@ -69,7 +69,8 @@ class Look extends Queueable {
     if (this.deed === 'throw') throw new Error('thrown');
     if (this.deed === 'fail') this.fail('by hand');
     if (this.deed === 'release' && this.attempts() === 1) this.release();
-    if (this.deed === 'hang') await new Promise((resolve) => setTimeout(resolve, 400).unref());
+    // For ever: one that ended later would be seen by a later test.
+    if (this.deed === 'hang') await new Promise(() => {});
     if (this.deed === 'wait') await sleep(30);
     if (this.deed === 'dispatch') await tenant.run('inner', () => this.bus.dispatch(new Look()).onQueue('inner'));
     return tenant.getStore();
