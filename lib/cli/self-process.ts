@@ -97,9 +97,26 @@ function startedFrom(): string {
   );
 }
 
-/** Sends an order to a process that was started with a channel. One that has gone needs none. */
-export function order(child: ChildProcess, what: Order): void {
-  send(child, { [MARK]: what });
+/**
+ * Orders to a process that was started with a channel. What it is told before it works is said again then: an application that listens to
+ * its parent as it loads takes what comes before its worker listens. One that has gone needs none.
+ */
+export class Orders {
+  #early: Order[] | undefined = [];
+
+  constructor(private readonly child: ChildProcess) {}
+
+  give(what: Order): void {
+    this.#early?.push(what);
+    send(this.child, { [MARK]: what });
+  }
+
+  /** It works: from now on it hears everything. */
+  heard(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const what of early) this.give(what);
+  }
 }
 
 /** Calls with each order of the parent, and with `stop` when the parent has gone. Returns what ends it. */

@@ -4,7 +4,7 @@ import type { ResolvedSupervisor } from '../worker/supervisor/supervisor-options
 import type { WorkerEars, WorkerProcess } from '../worker/supervisor/supervised-process.js';
 import type { GlobalOptions } from './command.js';
 import { flagArguments, globalArguments } from './flag-arguments.js';
-import { onTold, order, spawnSelf, type Order } from './self-process.js';
+import { onTold, Orders, spawnSelf } from './self-process.js';
 import { SUPERVISED } from './supervised-worker.js';
 import { addWorkerFlags } from './worker-flags.js';
 
@@ -50,14 +50,9 @@ export function spawnWorker(
     });
     stream.on('close', () => rest !== '' && print.line(rest));
   }
-  // An application that listens to its parent as it loads takes what comes before the worker listens: said again once that works.
-  const early: Order[] = [];
-  let works = false;
+  const orders = new Orders(child);
   onTold(child, (what) => {
-    if (!works && (readBeat(what)?.state ?? 'starting') !== 'starting') {
-      works = true;
-      for (const one of early) order(child, one);
-    }
+    if ((readBeat(what)?.state ?? 'starting') !== 'starting') orders.heard();
     ears.told(what);
   });
   child.on('error', (error) => {
@@ -73,12 +68,5 @@ export function spawnWorker(
     const timer = setTimeout(ended, LAST_WORDS_MS);
     child.once('close', ended);
   });
-  return {
-    pid: child.pid,
-    order: (what) => {
-      if (!works) early.push(what);
-      return order(child, what);
-    },
-    kill: () => void child.kill('SIGKILL'),
-  };
+  return { pid: child.pid, order: (what) => orders.give(what), kill: () => void child.kill('SIGKILL') };
 }

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { onTold, order, spawnSelf, type Order, type SelfProcessOptions } from './self-process.js';
+import { onTold, Orders, spawnSelf, type Order, type SelfProcessOptions } from './self-process.js';
 import type { WorkReport } from './work-reports.js';
 
 /** How a worker's process ended. */
@@ -33,8 +33,7 @@ export class WorkerChild {
   private readonly process: ChildProcess;
   private worked = false;
   private misnamed = false;
-  /** What it was told before it worked. */
-  private readonly early: Order[] = [];
+  private readonly orders: Orders;
   private jobs = 0;
   private stderr = '';
 
@@ -44,6 +43,7 @@ export class WorkerChild {
       stdio: ['ignore', 'inherit', options.hushed ? 'pipe' : 'inherit'],
       ipc: true,
     });
+    this.orders = new Orders(this.process);
     onTold(this.process, (what) => {
       if (typeof what === 'object' && what !== null) this.told(what as WorkReport, options.onReport);
     });
@@ -78,8 +78,7 @@ export class WorkerChild {
   }
 
   order(what: Order): void {
-    if (!this.worked) this.early.push(what);
-    order(this.process, what);
+    this.orders.give(what);
   }
 
   /** The end that nothing can refuse. Its jobs come back when their leases have run out. */
@@ -91,8 +90,7 @@ export class WorkerChild {
     if ('worker' in report && report.worker === 'misnamed') this.misnamed = true;
     else if ('worker' in report && !this.worked) {
       this.worked = true;
-      // An application that listens to its parent as it loads takes what comes before the worker listens.
-      for (const what of this.early) order(this.process, what);
+      this.orders.heard();
       process.stderr.write(this.stderr);
       this.stderr = '';
     }

@@ -2,6 +2,7 @@ import type { ConnectionManager } from '../connections/connection-manager.js';
 import type { EventHub } from '../connections/event-hub.js';
 import { atLeastMs } from '../connections/option-check.js';
 import { assertQueueName, type QueueTarget } from '../connections/queue-name.js';
+import { readMarks } from '../connections/read-marks.js';
 import { EVERY_QUEUE, type PauseTarget } from '../contracts/control-store.js';
 import { QueuePaused, QueuesPaused } from '../contracts/queue-events.js';
 import { durationMs, type Duration } from '../support/duration.js';
@@ -56,12 +57,10 @@ export async function pausedQueues(
   connection: string,
   queues: readonly string[],
 ): Promise<readonly string[]> {
-  const real = queues.map((queue) => checkedTarget(services, { connection, queue }).queue);
-  const control = await services.connections.control();
-  const { name } = services.connections.get(connection);
-  const { allPaused, paused } = await control.read(name, [...new Set(real), EVERY_QUEUE]);
-  const whole = allPaused || paused.includes(EVERY_QUEUE);
-  return queues.filter((_, at) => whole || paused.includes(real[at]!));
+  for (const queue of queues) assertQueueName(queue);
+  const target = services.connections.get(connection);
+  const { paused } = await readMarks(await services.connections.control(), target, queues);
+  return paused;
 }
 
 /** By the name the queue really has: a forwarded one is paused where its jobs are. @throws UnknownConnectionError, InvalidQueueNameError */

@@ -1,6 +1,6 @@
 import type { ConnectionManager } from '../connections/connection-manager.js';
 import type { QueueConnection, QueueSizes } from '../connections/queue-connection.js';
-import { EVERY_QUEUE } from '../contracts/control-store.js';
+import { readMarks } from '../connections/read-marks.js';
 import { DispatchTimeoutError } from '../contracts/store-errors.js';
 import { errorLine } from '../support/error-text.js';
 import { QueueError } from '../support/queue-error.js';
@@ -103,11 +103,8 @@ export class StoreProbe {
   /** Where the marks are kept elsewhere and cannot be had, the queues can be told of all the same. */
   async #paused(connection: QueueConnection, queues: readonly string[]): Promise<readonly boolean[] | undefined> {
     try {
-      const real = queues.map((queue) => connection.queueName(queue));
-      const control = await this.connections.control();
-      const { allPaused, paused } = await control.read(connection.name, [...new Set(real), EVERY_QUEUE]);
-      const whole = allPaused || paused.includes(EVERY_QUEUE);
-      return real.map((queue) => whole || paused.includes(queue));
+      const { paused } = await readMarks(await this.connections.control(), connection, queues);
+      return queues.map((queue) => paused.includes(queue));
     } catch {
       return undefined;
     }

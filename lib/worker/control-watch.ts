@@ -1,6 +1,7 @@
 import type { EventHub } from '../connections/event-hub.js';
 import type { QueueConnection } from '../connections/queue-connection.js';
-import { EVERY_QUEUE, type ControlMarks, type ControlStore } from '../contracts/control-store.js';
+import { readMarks } from '../connections/read-marks.js';
+import type { ControlMarks, ControlStore } from '../contracts/control-store.js';
 import {
   QueuePaused,
   QueueResumed,
@@ -68,25 +69,19 @@ export class ControlWatch {
     if (!this.store) return;
     this.#dueAt = this.clock.elapsed() + this.#intervalMs;
     try {
-      const { name } = this.connection;
-      // Looked up each time: a queue may be forwarded while the worker runs.
-      const real = this.queues.map((queue) => this.connection.queueName(queue));
-      this.#heed(await this.store.read(name, [...new Set(real), EVERY_QUEUE]), real);
+      this.#heed(await readMarks(this.store, this.connection, this.queues));
     } catch (error) {
       this.report('Pause and restart marks could not be read; trying again', error);
     }
   }
 
-  /** @param real the names that the queues have in the store, aligned with them */
-  #heed(marks: ControlMarks, real: readonly string[]): void {
-    const { restart } = marks;
+  #heed({ restart, allPaused, paused: closed }: ControlMarks): void {
     const left = restart === undefined ? [] : restart.split('\n');
     this.#earlier ??= new Set(left);
     // One that is gone, as in a store that was emptied, asks nothing of anybody.
     this.#restarted ||= left.some((mark) => !this.#earlier!.has(mark));
-    this.#allPaused = marks.allPaused;
-    const whole = marks.allPaused || marks.paused.includes(EVERY_QUEUE);
-    const paused = new Set(this.queues.filter((_, index) => whole || marks.paused.includes(real[index]!)));
+    this.#allPaused = allPaused;
+    const paused = new Set(closed);
     const { name } = this.connection;
     for (const queue of this.queues) {
       const was = this.#paused.has(queue);

@@ -1,6 +1,7 @@
 import { JobPopping } from '../contracts/queue-events.js';
 import type { FittedDriver } from '../connections/fit-driver.js';
-import { EVERY_QUEUE, type ControlStore } from '../contracts/control-store.js';
+import { readMarks } from '../connections/read-marks.js';
+import type { ControlStore } from '../contracts/control-store.js';
 import { neverAborted } from '../support/abort.js';
 import { Alarm } from './alarm.js';
 import type { ResolvedWorkerOptions } from './resolved-options.js';
@@ -42,10 +43,8 @@ export class WorkOff {
   /** Those of these queues that are not paused. */
   async open(queues: readonly string[]): Promise<readonly string[]> {
     if (!this.control || queues.length === 0) return queues;
-    const { connection } = this.services;
-    const real = queues.map((queue) => connection.queueName(queue));
-    const { allPaused, paused } = await this.control.read(connection.name, [...new Set(real), EVERY_QUEUE]);
-    return allPaused || paused.includes(EVERY_QUEUE) ? [] : queues.filter((_, at) => !paused.includes(real[at]!));
+    const { paused } = await readMarks(this.control, this.services.connection, queues);
+    return queues.filter((queue) => !paused.includes(queue));
   }
 
   /** Takes the next job that is due, earlier queues first, and resolves when all that follows it is done. False: there is none. */

@@ -375,7 +375,7 @@ describe.each(STORES)('drain on %s', (store) => {
 
 describe('drain', () => {
   it('works what a fake lets through, and leaves alone what it recorded', async () => {
-    const imports = [QueueModule.forRoot()];
+    const imports = [QueueModule.forRoot({ default: 'memory' })];
     const builder = Test.createTestingModule({ imports, providers: JOBS });
     const moduleRef = await fakeQueue(builder, { except: [Plain] }).compile();
     useClock(moduleRef, clock);

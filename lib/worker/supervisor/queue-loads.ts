@@ -1,5 +1,6 @@
 import type { QueueConnection } from '../../connections/queue-connection.js';
-import { EVERY_QUEUE, type ControlStore } from '../../contracts/control-store.js';
+import { readMarks } from '../../connections/read-marks.js';
+import type { ControlStore } from '../../contracts/control-store.js';
 import type { QueueLoad } from './pool-gauge.js';
 
 /**
@@ -13,15 +14,10 @@ export async function queueLoads(
   queues: readonly string[],
   { now, force }: { readonly now: number; readonly force: boolean },
 ): Promise<readonly QueueLoad[]> {
-  const real = queues.map((queue) => connection.queueName(queue));
-  const [sizes, marks] = await Promise.all([
-    connection.sizes(queues),
-    control.read(connection.name, [...new Set(real), EVERY_QUEUE]),
-  ]);
-  const all = marks.allPaused || marks.paused.includes(EVERY_QUEUE);
+  const [sizes, { paused }] = await Promise.all([connection.sizes(queues), readMarks(control, connection, queues)]);
   return sizes.map(({ pending, oldestPendingAt }, at) => {
-    const paused = !force && (all || marks.paused.includes(real[at]!));
-    if (paused || pending === 0) return { waiting: 0, oldestMs: 0 };
+    const rests = !force && paused.includes(queues[at]!);
+    if (rests || pending === 0) return { waiting: 0, oldestMs: 0 };
     return { waiting: pending, oldestMs: Math.max(0, now - (oldestPendingAt?.getTime() ?? now)) };
   });
 }

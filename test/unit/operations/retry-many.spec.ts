@@ -75,7 +75,7 @@ describe('retrying very many', () => {
   }, 60_000);
 
   it('asks a store that takes nothing once, and sends the others', async () => {
-    const failed = open({ connections: {} });
+    const failed = open();
     const store = await manager.failed();
     const away = manager.get('memory');
     let asked = 0;
